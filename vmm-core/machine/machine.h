@@ -1,0 +1,127 @@
+/* The modelled machine: CPUs, nodes, distances, TLB, caches and what things cost.
+ *
+ * A plain value: read once from a preset, a JSON file, a hwloc XML file, the text of
+ * `numactl --hardware`, or the running host; then never changed. All times are integers: ns where
+ * a human writes them, ps where they are added up. Nodes and CPUs are numbered densely from 0 in
+ * the order of their operating system numbers, which are kept beside (real machines have nodes
+ * 0, 8 and 250). Limits: 64 nodes (a set of nodes is one 64-bit word), 4096 CPUs.
+ */
+#ifndef DISCO_MACHINE_H
+#define DISCO_MACHINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MACHINE_NODES_MAX  64u
+#define MACHINE_CPUS_MAX   4096u
+#define MACHINE_CACHES_MAX 8u
+
+enum tlb_refill {
+    TLB_REFILL_SOFTWARE, /* a trap: second-level TLB, then the guest's handler (MIPS) */
+    TLB_REFILL_HARDWARE, /* a page walk: no second-level TLB */
+};
+
+enum tlb_replacement {
+    TLB_REPLACE_RANDOM, /* seeded; MIPS */
+    TLB_REPLACE_LRU,
+};
+
+struct machine_tlb {
+    uint32_t entries;         /* 0: no TLB, every translation is free */
+    uint32_t ways;            /* == entries: fully associative; entries / ways is a power of two */
+    uint32_t pages_per_entry; /* 1, or 2 for MIPS's pairs */
+    enum tlb_refill refill;
+    enum tlb_replacement replacement;
+    bool tagged;              /* entries carry the address space, so a dispatch does not flush */
+};
+
+/* The monitor's second-level TLB (software), one a CPU. Scope and size are not in the paper. */
+struct machine_l2tlb {
+    uint32_t entries; /* power of two; 0: none */
+    uint32_t ways;
+};
+
+/* Held and printed; the model of caches comes with its own issue. */
+struct machine_cache {
+    uint32_t level;
+    char kind[12]; /* "data", "instruction", "unified" */
+    uint64_t size_bytes;
+    uint32_t ways, line_bytes;
+};
+
+struct machine_node {
+    uint32_t os_id;
+    uint64_t memory_bytes; /* 0: a node without memory */
+    uint32_t service_ns;   /* the memory controller is busy with one miss for so long; 0: not known */
+    uint32_t cpus;         /* how many; 0: a node without CPUs */
+};
+
+struct machine_link {
+    uint32_t from, to; /* node indices */
+    uint32_t mb_per_s;
+};
+
+/* X(name, unit in words, meaning). JSON: "costs": {"trap_ns": ...}. Sources: in presets.c. */
+#define MACHINE_COSTS(X)                                                                            \
+    X(trap_ns, "entering and leaving the monitor once")                                             \
+    X(tlb_refill_ns, "TLB refill from the second-level TLB, trap included")                         \
+    X(tlb_forward_ns, "TLB refill through the guest: its handler and the emulated TLB write")       \
+    X(tlb_walk_ns, "hardware page walk")                                                            \
+    X(dispatch_ns, "putting a different vCPU on a CPU")                                             \
+    X(page_fault_ns, "first touch of a page: fault, frame, zeroing, pmap")                          \
+    X(replica_fault_ns, "a store to a replicated page: fault and decision, before the shootdown")   \
+    X(hot_page_ns, "interrupt and decision for a hot page, whether it is moved or not")             \
+    X(move_page_ns, "bookkeeping of one migration, replication or collapse")                        \
+    X(copy_page_ns, "copying one page of page_size")                                                \
+    X(shootdown_ns, "one TLB shootdown, seen by the CPU that starts it")                            \
+    X(shootdown_per_cpu_ns, "for each CPU that is interrupted, on both sides")                      \
+    X(fetch_ps, "execution of one instruction, where the trace has fetches")                        \
+    X(data_reference_ps, "execution that goes with a load or store, where it has none")
+
+struct machine_costs {
+#define MACHINE_COST_FIELD(name, meaning) uint64_t name;
+    MACHINE_COSTS(MACHINE_COST_FIELD)
+#undef MACHINE_COST_FIELD
+};
+
+struct machine {
+    char name[64];
+    char source[1024]; /* where the figures are from, and which are not checked */
+    uint32_t cpu_mhz;
+    uint32_t page_bytes; /* power of two */
+    uint32_t nodes, cpus;
+    struct machine_node *node; /* [nodes] */
+    uint32_t *cpu_node;        /* [cpus] index of its node */
+    uint32_t *cpu_os_id;       /* [cpus] */
+    uint32_t *latency_ns;      /* [nodes * nodes], row: from the CPU's node, column: to the memory's */
+    uint32_t links, caches;
+    struct machine_link *link; /* [links] */
+    struct machine_cache cache[MACHINE_CACHES_MAX];
+    struct machine_tlb tlb;
+    struct machine_l2tlb l2tlb;
+    struct machine_costs costs;
+};
+
+static inline uint32_t machine_latency_ns(const struct machine *machine, uint32_t from, uint32_t to)
+{
+    return machine->latency_ns[from * machine->nodes + to];
+}
+
+/* NULL, or one line (from malloc) that says what is wrong, with the JSON path at fault, and what to do.
+ * `spec`: a preset's name; "host"; a file (JSON, hwloc XML or numactl text, told by its content). */
+char *machine_load(const char *spec, struct machine **out) __attribute__((warn_unused_result));
+/* The same from memory: `name` stands for the file in messages. */
+char *machine_parse(const char *name, const char *text, size_t text_bytes, struct machine **out)
+    __attribute__((warn_unused_result));
+void machine_free(struct machine *machine);
+
+/* The whole machine as JSON, defaults filled in; machine_parse reads it back to an equal machine.
+ * From malloc. NULL when memory is short. */
+char *machine_to_json(const struct machine *machine);
+
+/* Presets in order; NULL past the last. */
+const char *machine_preset_name(size_t index);
+const char *machine_preset_summary(size_t index);
+
+#endif

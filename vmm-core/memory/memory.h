@@ -1,0 +1,135 @@
+/* The monitor's memory subsystem: the only implementation of translation and placement.
+ *
+ * The live monitor drives it with a running guest, the replayer with a trace; the same calls give
+ * the same counters to the last digit. One object belongs to one thread; objects share nothing.
+ *
+ * A reference goes: CPU -> hardware TLB -> second-level TLB -> pmap (first touch: policy.place and
+ * a frame) -> [caches: not yet] -> master copy or the mapped replica -> counters -> policy.
+ *
+ * Time. The path of a reference only counts; at the end of each epoch the counts of
+ * (CPU x node) are turned into time with the machine's latencies, every CPU's clock advances, and
+ * the policy's interval and tick are looked at. An epoch is a fixed number of references.
+ *
+ * `what` bytes are those of a trace: bits 0-1 fetch, load, store, touch; bit 2 kernel mode.
+ * A touch counts as a load, and may write without our knowing.
+ *
+ * Errors: NULL, or one line from malloc. After an error the object can only be freed.
+ */
+#ifndef DISCO_MEMORY_H
+#define DISCO_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "policies/policy.h"
+#include "vmm-core/machine/machine.h"
+#include "vmm-core/memory/counters.h"
+
+#define MEMORY_NO_NODE UINT32_MAX
+
+enum memory_action_kind {
+    MEMORY_ACTION_PLACE,
+    MEMORY_ACTION_MIGRATE,
+    MEMORY_ACTION_REPLICATE,
+    MEMORY_ACTION_COLLAPSE,
+    MEMORY_ACTION_RECLAIM, /* a replica given up because its node is full */
+};
+
+/* One action, done or refused, as it is logged. PLACE is not logged (run_page has the first home). */
+struct memory_action {
+    enum memory_action_kind kind;
+    enum policy_answer answer;
+    uint32_t page, from, to; /* nodes; `to` is MEMORY_NO_NODE for collapses */
+    uint32_t cpu;
+    uint64_t reference; /* ordinal, in this object, of the reference that led to it */
+    uint64_t time_ns;   /* model time at the start of the epoch */
+    uint64_t cost_ns;   /* charged in all, shootdown included */
+    const char *reason; /* the policy's literal, or the mechanism's */
+};
+
+/* A memory access in an epoch, for charts and for time: epochs are reported as they end. */
+struct memory_epoch {
+    uint64_t number, references; /* of this epoch */
+    uint64_t start_ns, end_ns;   /* model time: the furthest CPU's clock */
+    uint64_t local_accesses, remote_accesses;
+    uint64_t migrations, replications, collapses, shootdowns; /* in this epoch */
+    uint64_t frames_used, replica_frames;                     /* at its end */
+    const uint64_t *node_accesses; /* [nodes] served by each node's memory in this epoch */
+};
+
+struct memory_options {
+    const struct machine *machine; /* must outlive the object */
+    const struct policy *policy;
+    const int64_t *param;          /* one for each of policy->params */
+    uint64_t seed;
+    uint64_t refs_per_sample;  /* each reference stands for so many: execution and stalls are multiplied */
+    uint64_t epoch_references; /* 0: 16384 / refs_per_sample, at least 64 */
+    bool has_fetches;          /* execution is charged by fetches; otherwise by data references */
+    uint32_t check_every;      /* events between runs of the consistency checker; 0: never */
+    void *context;             /* for the two below */
+    void (*on_action)(void *context, const struct memory_action *action); /* or NULL */
+    void (*on_epoch)(void *context, const struct memory_epoch *epoch);    /* or NULL */
+};
+
+struct memory;
+
+char *memory_new(const struct memory_options *options, struct memory **out)
+    __attribute__((warn_unused_result));
+void memory_free(struct memory *memory);
+
+/* Puts `stream` (thread or vCPU) with address space `space` on `cpu`. Flushes that CPU's TLB if the stream
+ * is another one and the TLB is not tagged, or the space is another one and it is not tagged. */
+char *memory_dispatch(struct memory *memory, uint32_t cpu, uint32_t stream, uint32_t space)
+    __attribute__((warn_unused_result));
+
+/* References of the stream that is on `cpu`, in order. */
+char *memory_references(struct memory *memory, uint32_t cpu, const uint64_t *addr, const uint8_t *what,
+                        size_t references) __attribute__((warn_unused_result));
+
+/* The pages of [start, end) of a space are no longer mapped there; a page that nothing maps is freed. */
+char *memory_unmap(struct memory *memory, uint32_t space, uint64_t start, uint64_t end)
+    __attribute__((warn_unused_result));
+/* The pages of [other_start, + bytes) of `other` are the pages of [start, ...) of `space` from now on. */
+char *memory_share(struct memory *memory, uint32_t space, uint64_t start, uint32_t other,
+                   uint64_t other_start, uint64_t bytes) __attribute__((warn_unused_result));
+/* `cpu` had nothing to run for so long. */
+void memory_idle(struct memory *memory, uint32_t cpu, uint64_t idle_ns);
+
+/* Ends the open epoch (also a short one) and brings every used CPU's clock to the furthest one with idle time.
+ * Call once, after the last reference. */
+void memory_finish(struct memory *memory);
+
+/* Results. Valid until the next call that changes the object. */
+const struct memory_cpu_counters *memory_cpu(const struct memory *memory, uint32_t cpu);
+bool memory_cpu_used(const struct memory *memory, uint32_t cpu);
+uint64_t memory_time_ns(const struct memory *memory); /* the furthest CPU's clock */
+/* [nodes * nodes]: accesses from a node's CPUs (row) to a node's memory (column); loads (and fetches) or stores */
+const uint64_t *memory_traffic_loads(const struct memory *memory);
+const uint64_t *memory_traffic_stores(const struct memory *memory);
+
+struct memory_node_state {
+    uint64_t frames, frames_used, frames_used_most; /* replicas included */
+    uint64_t replica_frames, replica_frames_most;
+    uint64_t local_accesses, remote_accesses; /* served by this node's memory */
+};
+struct memory_node_state memory_node(const struct memory *memory, uint32_t node);
+
+struct memory_page_state {
+    uint32_t space; /* of the first mapping */
+    uint64_t vpn;
+    uint32_t first_home, home;
+    uint64_t replicas; /* node mask, now */
+    uint64_t loads, stores; /* fetches and touches count as loads */
+    uint64_t local_accesses;
+    uint32_t migrations, replications, collapses;
+    bool mapped;
+};
+uint32_t memory_pages(const struct memory *memory); /* PPNs given out: 0 to this, without it */
+struct memory_page_state memory_page(const struct memory *memory, uint32_t page);
+
+/* DESIGN section 9.3: every frame has one owner or is free; pmap, memmap, backmaps, TLBs and second-level
+ * TLBs agree; counters add up. NULL, or what disagrees. */
+char *memory_check(const struct memory *memory) __attribute__((warn_unused_result));
+
+#endif
