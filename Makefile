@@ -1,47 +1,63 @@
 # Disco: where should a program's memory live on a NUMA machine?
-#   make        builds everything into build/
-#   make demo   installs what is missing, builds, and runs the main job from recording to charts
-#   make test   installs what is missing, builds, and passes the tests
-# BUILD names the folder to build into, CC the compiler, EXTRA_CFLAGS what is added to the flags.
+#
+#   make            builds everything into build/
+#   make demo       installs what is missing, builds, and runs the main job, from recording to charts
+#   make test       installs what is missing, builds, and passes the tests
+#   make bench      measures the store and the replay on a real trace (some minutes)
+#   make lint       clang-format, clang-tidy, cppcheck
+#   make sanitize   all tests under ASan and UBSan, then every fuzzer for FUZZ_SECONDS
+#   make install    to PREFIX (below DESTDIR); make uninstall takes it away
+#
+# BUILD is the folder to build into, CC the compiler, OPT, EXTRA_CFLAGS and EXTRA_LDFLAGS its flags;
+# WERROR=1 makes every warning an error.
 
-BUILD   ?= build
-CC       = gcc
-PREFIX  ?= /usr/local
-VERSION := 0.1.0
+BUILD        ?= build
+CC            = gcc
+PREFIX       ?= /usr/local
+FUZZ_SECONDS ?= 60
+OPT          ?= -O2 -g
+VERSION      := 0.1.0
 
-PACKAGES  := sqlite3 libzstd zlib liblzma jansson hwloc
+LIBRARIES  := sqlite3 libzstd zlib liblzma jansson hwloc
 PKG_CONFIG ?= pkg-config
-OPT       ?= -O2 -g
-CFLAGS    := -std=gnu17 $(OPT) -Wall -Wextra -Wshadow -Wconversion -fPIC -fvisibility=hidden -pthread \
-             $(if $(WERROR),-Werror) $(EXTRA_CFLAGS)
-CPPFLAGS   = -I. -I$(BUILD) -D_GNU_SOURCE -DDISCO_VERSION='"$(VERSION)"' -MMD -MP \
-             $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
-LDLIBS     = $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -pthread -lm -ldl
-LDFLAGS   := $(EXTRA_LDFLAGS)
+LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null)
+LIB_LIBS   := $(shell $(PKG_CONFIG) --libs $(LIBRARIES) 2>/dev/null)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion $(if $(WERROR),-Werror)
+CFLAGS   := -std=gnu17 $(OPT) $(WARNINGS) -fPIC -fvisibility=hidden -pthread $(EXTRA_CFLAGS)
+CPPFLAGS := -I. -I$(BUILD) -D_GNU_SOURCE -DDISCO_VERSION='"$(VERSION)"' -MMD -MP $(LIB_CFLAGS)
+LDLIBS   := $(LIB_LIBS) -pthread -lm -ldl
+LDFLAGS  := $(EXTRA_LDFLAGS)
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
+all_c = $(call obj,$(sort $(wildcard $(1)/*.c)))
 
-TRACE    := $(call obj,$(sort $(wildcard collector/trace/*.c)))
-SOURCES  := $(call obj,$(sort $(wildcard collector/sources/*.c)))
-MACHINE  := $(call obj,$(sort $(wildcard vmm-core/machine/*.c)))
-MEMORY   := $(call obj,$(sort $(wildcard vmm-core/memory/*.c)))
-POLICIES := $(call obj,$(sort $(wildcard policies/*.c)))
-PLOTS    := $(call obj,$(sort $(wildcard plots/*.c)))
-RECORD   := $(call obj,$(sort $(wildcard collector/record*.c)))
+TRACE    := $(call all_c,collector/trace)
+SOURCES  := $(call all_c,collector/sources)
+MACHINE  := $(call all_c,vmm-core/machine)
+MEMORY   := $(call all_c,vmm-core/memory)
+POLICIES := $(call all_c,policies)
+PLOTS    := $(call all_c,plots)
 TOOLS    := $(call obj,$(sort $(wildcard collector/tool*.c)))
 # replayer/ without its main, which tests must not link
 REPLAY   := $(call obj,$(filter-out replayer/disco-replay.c,$(sort $(wildcard replayer/*.c))))
+# everything but the mains: what tests, benches and fuzzers link
+LIBRARY  := $(TOOLS) $(SOURCES) $(REPLAY) $(MEMORY) $(MACHINE) $(POLICIES) $(TRACE)
 
-COMMANDS := $(addprefix $(BUILD)/,disco-record disco-replay disco-plot disco-sql disco-trace disco.so)
+NAMES    := disco-record disco-replay disco-plot disco-sql disco-trace
+COMMANDS := $(addprefix $(BUILD)/,$(NAMES)) $(BUILD)/disco.so
+MANUALS  := $(patsubst %,$(BUILD)/man/%.1,$(NAMES))
 
-all: $(COMMANDS)
+all: libraries-found $(COMMANDS) $(if $(shell command -v help2man),$(MANUALS))
 
-$(BUILD)/disco-record: $(BUILD)/collector/disco-record.o $(RECORD) $(SOURCES) $(TRACE) $(MACHINE)
+# ------------------------------------------------------------------------------ commands
+
+$(BUILD)/disco-record: $(BUILD)/collector/disco-record.o $(SOURCES) $(TRACE) $(MACHINE)
 $(BUILD)/disco-trace:  $(BUILD)/collector/disco-trace.o $(TOOLS) $(TRACE)
 $(BUILD)/disco-sql:    $(BUILD)/collector/disco-sql.o $(TRACE)
 $(BUILD)/disco-replay: $(BUILD)/replayer/disco-replay.o $(REPLAY) $(MEMORY) $(MACHINE) $(POLICIES) $(TRACE)
 $(BUILD)/disco-plot:   $(PLOTS)
-$(addprefix $(BUILD)/,disco-record disco-trace disco-sql disco-replay disco-plot):
+$(addprefix $(BUILD)/,$(NAMES)):
 	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LDLIBS)
 
 $(BUILD)/disco.so: $(TRACE)
@@ -56,15 +72,105 @@ $(BUILD)/%.o: %.c $(BUILD)/schema.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
-# unit and property tests: a program each, linked with everything but the mains
-UNIT := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/*.c tests/property/*.c)))
-$(UNIT): $(BUILD)/%: $(BUILD)/%.o $(RECORD) $(TOOLS) $(SOURCES) $(REPLAY) $(MEMORY) $(MACHINE) $(POLICIES) $(TRACE)
+# a plain `make` on a machine without the libraries says so, before the compiler does in its way
+libraries-found:
+	@$(PKG_CONFIG) --exists $(LIBRARIES) || { \
+	  echo "Some libraries are missing: run 'make deps' to install them (it says what and why)." >&2; \
+	  $(PKG_CONFIG) --print-errors --exists $(LIBRARIES); exit 1; }
+
+# man pages are the --help texts, so that they cannot disagree
+$(BUILD)/man/%.1: $(BUILD)/%
+	@mkdir -p $(@D)
+	help2man --no-info --no-discard-stderr --manual='Disco' --source='Disco $(VERSION)' $< -o $@
+
+deps:
+	@.ci/install-packages all
+deps-test:
+	@.ci/install-packages all test
+deps-lint:
+	@.ci/install-packages all test lint
+
+demo: deps
+	@$(MAKE) --no-print-directory -s -j2 all
+	@BUILD=$(BUILD) bash tests/demo/demo.sh
+
+# ------------------------------------------------------------------------------ tests
+
+UNIT  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/*.c tests/property/*.c)))
+BENCH := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
+FUZZ  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/*.c)))
+$(UNIT): $(BUILD)/%: $(BUILD)/%.o $(LIBRARY)
 	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LDLIBS) -lcmocka
+$(BENCH): $(BUILD)/%: $(BUILD)/%.o $(LIBRARY)
+	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LDLIBS)
+$(FUZZ): $(BUILD)/%: $(BUILD)/%.o $(LIBRARY)
+	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer $^ -o $@ $(LDLIBS)
 unit: $(UNIT)
+benches: $(BENCH)
+fuzzers: $(FUZZ)
+
+test: deps-test
+	@$(MAKE) --no-print-directory -s -j2 all unit
+	@tests/run $(BUILD)
+
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+sanitize: deps-lint
+	@$(MAKE) --no-print-directory -s -j2 BUILD=build-sanitize OPT='-O1 -g' EXTRA_CFLAGS='$(SANITIZERS)' \
+	  EXTRA_LDFLAGS='$(SANITIZERS)' all unit
+	@DISCO_SANITIZED=1 UBSAN_OPTIONS=print_stacktrace=1 tests/run build-sanitize
+	@$(MAKE) --no-print-directory fuzz
+
+fuzz: deps-lint
+	@$(MAKE) --no-print-directory -s -j2 BUILD=build-fuzz CC=clang OPT='-O1 -g' \
+	  EXTRA_CFLAGS='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' \
+	  EXTRA_LDFLAGS='-fsanitize=address,undefined' fuzzers
+	@tests/fuzz/run build-fuzz $(FUZZ_SECONDS)
+
+bench: deps-test
+	@$(MAKE) --no-print-directory -s -j2 all benches
+	@BUILD=$(BUILD) bash tests/bench/run.sh
+
+# ------------------------------------------------------------------------------ checks of the text
+
+PRODUCT := $(sort $(wildcard collector/*.c collector/*/*.c vmm-core/*/*.c policies/*.c replayer/*.c plots/*.c))
+lint: deps-lint
+	@$(MAKE) --no-print-directory -s $(BUILD)/schema.h
+	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
+	@echo "clang-tidy on $(words $(PRODUCT)) files"
+	@printf '%s\n' $(PRODUCT) | xargs -P2 -n4 sh -c 'clang-tidy --quiet "$$@" -- -std=gnu17 -I. -I$(BUILD) -D_GNU_SOURCE \
+	  -DDISCO_VERSION=\"$(VERSION)\" $(LIB_CFLAGS) 2>&1 | { ! grep -E "warning:|error:"; }' _
+	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
+	  --suppressions-list=.ci/cppcheck-suppressions -j2 -I. -I$(BUILD) -D_GNU_SOURCE $(PRODUCT)
+
+# ------------------------------------------------------------------------------ installation
+
+BINDIR  := $(DESTDIR)$(PREFIX)/bin
+EXTDIR  := $(DESTDIR)$(PREFIX)/lib/disco
+INCDIR  := $(DESTDIR)$(PREFIX)/include/disco
+DATADIR := $(DESTDIR)$(PREFIX)/share/disco
+MANDIR  := $(DESTDIR)$(PREFIX)/share/man/man1
+COMPDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+PLOT_FILES := $(wildcard plots/*.gp)
+
+install: all
+	install -d $(BINDIR) $(EXTDIR) $(INCDIR) $(DATADIR)/plots $(MANDIR) $(COMPDIR)
+	install $(addprefix $(BUILD)/,$(NAMES)) $(BINDIR)
+	install -m 644 $(BUILD)/disco.so $(EXTDIR)
+	install -m 644 policies/policy.h $(INCDIR)
+	install -m 644 schema.sql $(DATADIR)
+	install -m 644 $(PLOT_FILES) $(DATADIR)/plots
+	for page in $(wildcard $(MANUALS)); do install -m 644 $$page $(MANDIR); done
+	for name in $(NAMES); do install -m 644 collector/completion.bash $(COMPDIR)/$$name; done
+
+uninstall:
+	rm -f $(addprefix $(BINDIR)/,$(NAMES)) $(addprefix $(COMPDIR)/,$(NAMES)) $(patsubst %,$(MANDIR)/%.1,$(NAMES))
+	rm -rf $(EXTDIR) $(INCDIR) $(DATADIR)
 
 clean:
-	rm -rf build build-*
+	rm -rf build build-* demo-out
 
-.PHONY: all unit clean
+.PHONY: all libraries-found deps deps-test deps-lint demo unit benches fuzzers test sanitize fuzz bench lint \
+        install uninstall clean
 .DELETE_ON_ERROR:
+.SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
