@@ -171,8 +171,23 @@ static void drop_pages(const struct region *region, size_t first)
         madvise(page_at(region, page), PAGE_BYTES, MADV_DONTNEED);
 }
 
-static void drop_some(const struct program *program, size_t round)
+static cpu_set_t nth_cpu(const cpu_set_t *allowed, size_t n)
 {
+    size_t skip = n % (size_t)CPU_COUNT(allowed), cpu = 0;
+    while (!CPU_ISSET(cpu, allowed) || skip-- > 0)
+        cpu++;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    return one;
+}
+
+/* From each CPU in turn: the thread that it interrupts comes late to what is dropped, and would
+ * always be the one that is not seen on the pages that others use too. */
+static void drop_some(const struct program *program, const cpu_set_t *allowed, size_t round)
+{
+    cpu_set_t here = nth_cpu(allowed, round + round / DROP_STRIDE);
+    sched_setaffinity(0, sizeof here, &here);
     drop_pages(&program->table, round);
     drop_pages(&program->handed, round);
     drop_pages(&program->shared, round);
@@ -201,13 +216,7 @@ static void fill(struct program *program)
 
 static void start_pinned(struct worker *worker, const cpu_set_t *allowed)
 {
-    unsigned skip = worker->number % (unsigned)CPU_COUNT(allowed);
-    size_t cpu = 0;
-    while (!CPU_ISSET(cpu, allowed) || skip-- > 0)
-        cpu++;
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(cpu, &one);
+    cpu_set_t one = nth_cpu(allowed, worker->number);
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setaffinity_np(&attributes, sizeof one, &one);
@@ -325,7 +334,7 @@ int main(int argc, char **argv)
         struct timespec wait = {(time_t)(wait_ns / 1000000000), (long)(wait_ns % 1000000000)};
         nanosleep(&wait, NULL);
         if (options->drop_ms)
-            drop_some(&program, round);
+            drop_some(&program, &allowed, round);
     }
     atomic_store(&program.stop, true);
     for (unsigned t = 0; t < options->threads; t++)
