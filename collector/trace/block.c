@@ -1,0 +1,43 @@
+#include "collector/trace/event.h"
+
+#include <stdlib.h>
+
+/* Room past the limits: a decoder may store in whole vectors and overshoot the last reference. */
+#define SLACK_REFS 64u
+
+struct ref_block *ref_block_new(uint32_t columns)
+{
+    struct ref_block *block = calloc(1, sizeof *block);
+    if (!block)
+        return NULL;
+    const size_t room = TRACE_BLOCK_REFS + SLACK_REFS;
+    block->addr = calloc(room, sizeof *block->addr);
+    block->what = calloc(room, sizeof *block->what);
+    block->run = calloc(room, sizeof *block->run);
+    block->event = calloc(TRACE_BLOCK_EVENTS, sizeof *block->event);
+    bool whole = block->addr && block->what && block->run && block->event;
+    for (unsigned column = 0; column < REF_COLUMNS; column++) {
+        if (!(columns & COLUMN_BIT(column)))
+            continue;
+        block->column[column] = calloc(room, sizeof *block->column[column]);
+        whole = whole && block->column[column];
+    }
+    if (!whole) {
+        ref_block_free(block);
+        return NULL;
+    }
+    return block;
+}
+
+void ref_block_free(struct ref_block *block)
+{
+    if (!block)
+        return;
+    for (unsigned column = 0; column < REF_COLUMNS; column++)
+        free(block->column[column]);
+    free(block->event);
+    free(block->run);
+    free(block->what);
+    free(block->addr);
+    free(block);
+}

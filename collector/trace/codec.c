@@ -1,0 +1,290 @@
+#include "collector/trace/codec.h"
+#include "collector/trace/codec-address.h"
+#include "collector/trace/codec-column.h"
+
+#include <stdlib.h>
+
+#define ZSTD_LEVEL  1
+#define ALL_COLUMNS (COLUMN_BIT(REF_COLUMNS) - 1u)
+/* Columns that an event is stored as, its type apart: position, stream, arguments. */
+#define EVENT_FIELDS (2u + EVENT_ARGS)
+
+struct codec {
+    ZSTD_CCtx *compress;
+    ZSTD_DCtx *decompress;
+    uint8_t *out;
+    size_t out_bytes;
+    struct codec_scratch scratch;
+    uint64_t *words; /* a field of every run or event */
+};
+
+_Static_assert(TRACE_BLOCK_EVENTS <= TRACE_BLOCK_REFS, "scratch is sized by references");
+
+struct codec *codec_new(void)
+{
+    struct codec *codec = calloc(1, sizeof *codec);
+    if (!codec)
+        return NULL;
+    /* Room for the largest block, so that nothing is allocated later; pages that are never written
+     * are never there. */
+    codec->out_bytes = (REF_COLUMNS + 2u + EVENT_FIELDS + 4u) * column_bound(TRACE_BLOCK_REFS);
+    codec->out = malloc(codec->out_bytes);
+    codec->compress = ZSTD_createCCtx();
+    codec->decompress = ZSTD_createDCtx();
+    codec->words = malloc(TRACE_BLOCK_REFS * sizeof *codec->words);
+    bool whole = codec->out && codec->compress && codec->decompress && codec->words;
+    for (unsigned i = 0; i < SCRATCHES; i++) {
+        codec->scratch.bytes[i] = malloc(COLUMN_SCRATCH_BYTES(TRACE_BLOCK_REFS));
+        whole = whole && codec->scratch.bytes[i];
+    }
+    if (!whole || ZSTD_isError(ZSTD_CCtx_setParameter(codec->compress, ZSTD_c_compressionLevel,
+                                                      ZSTD_LEVEL))) {
+        codec_free(codec);
+        return NULL;
+    }
+    return codec;
+}
+
+void codec_free(struct codec *codec)
+{
+    if (!codec)
+        return;
+    for (unsigned i = 0; i < SCRATCHES; i++)
+        free(codec->scratch.bytes[i]);
+    free(codec->words);
+    ZSTD_freeDCtx(codec->decompress);
+    ZSTD_freeCCtx(codec->compress);
+    free(codec->out);
+    free(codec);
+}
+
+/* Runs begin at 0 and ascend; events ascend. What a decoder refuses, an encoder does not write. */
+static const char *check_order(const struct ref_block *block)
+{
+    if ((block->runs == 0) != (block->refs == 0))
+        return "the references and the runs of streams of the block do not match";
+    for (uint32_t i = 0; i < block->runs; i++) {
+        if (i == 0 ? block->run[0].first != 0 : block->run[i].first <= block->run[i - 1].first)
+            return "the runs of streams of the block are out of order";
+        if (block->run[i].first >= block->refs)
+            return "a run of a stream begins past the end of the block";
+    }
+    for (uint32_t i = 0; i < block->events; i++) {
+        const struct trace_event *event = &block->event[i];
+        if (event->position > block->refs || (i > 0 && event->position < event[-1].position))
+            return "the events of the block are out of order";
+        if (event->type >= EVENT_TYPES)
+            return "an event is of an unknown type";
+    }
+    return NULL;
+}
+
+static const char *check_counts(uint64_t refs, uint64_t runs, uint64_t events, uint64_t columns)
+{
+    if (refs > TRACE_BLOCK_REFS)
+        return "the block has more references than a block may have";
+    if (runs > refs)
+        return "the block has more runs of streams than references";
+    if (events > TRACE_BLOCK_EVENTS)
+        return "the block has more events than a block may have";
+    if (columns & ~(uint64_t)ALL_COLUMNS)
+        return "the block has unknown columns";
+    return NULL;
+}
+
+static const char *check_block(const struct ref_block *block)
+{
+    const char *wrong = check_counts(block->refs, block->runs, block->events, block->columns);
+    if (wrong)
+        return wrong;
+    uint8_t bits = 0;
+    for (uint32_t i = 0; i < block->refs; i++)
+        bits |= block->what[i];
+    if (bits & ~REF_WHAT_MASK)
+        return "a reference is of an unknown kind";
+    for (unsigned column = 0; column < REF_COLUMNS; column++)
+        if ((block->columns & COLUMN_BIT(column)) && !block->column[column])
+            return "the block has no values for a column that it says it has";
+    return check_order(block);
+}
+
+static uint64_t *event_field(struct trace_event *event, unsigned field, uint64_t *narrow)
+{
+    if (field >= 2)
+        return &event->args[field - 2];
+    *narrow = field == 0 ? event->position : event->stream;
+    return narrow;
+}
+
+static const char *put_runs(struct codec *codec, struct section_out *out,
+                            const struct ref_block *block)
+{
+    for (uint32_t i = 0; i < block->runs; i++)
+        codec->words[i] = block->run[i].first;
+    const char *wrong = column_put(out, codec->words, block->runs, codec->scratch.bytes[0]);
+    if (wrong)
+        return wrong;
+    for (uint32_t i = 0; i < block->runs; i++)
+        codec->words[i] = block->run[i].stream;
+    return column_put(out, codec->words, block->runs, codec->scratch.bytes[0]);
+}
+
+static const char *put_events(struct codec *codec, struct section_out *out,
+                              const struct ref_block *block)
+{
+    if (block->events == 0)
+        return NULL;
+    for (uint32_t i = 0; i < block->events; i++)
+        codec->scratch.bytes[0][i] = (uint8_t)block->event[i].type;
+    const char *wrong = section_put(out, codec->scratch.bytes[0], block->events);
+    for (unsigned field = 0; field < EVENT_FIELDS && !wrong; field++) {
+        for (uint32_t i = 0; i < block->events; i++) {
+            uint64_t narrow;
+            codec->words[i] = *event_field(&block->event[i], field, &narrow);
+        }
+        wrong = column_put(out, codec->words, block->events, codec->scratch.bytes[0]);
+    }
+    return wrong;
+}
+
+const char *codec_encode(struct codec *codec, const struct ref_block *block, const uint8_t **bytes,
+                         size_t *size_bytes)
+{
+    const char *wrong = check_block(block);
+    if (wrong)
+        return wrong;
+    struct section_out out = {codec->out, codec->out, codec->out + codec->out_bytes,
+                              codec->compress};
+    section_put_varint(&out, block->refs);
+    section_put_varint(&out, block->runs);
+    section_put_varint(&out, block->events);
+    section_put_varint(&out, block->columns);
+    section_put_byte(&out, ADDRESS_DELTA);
+    wrong = address_delta_put(&out, &codec->scratch, block);
+    if (!wrong)
+        wrong = put_runs(codec, &out, block);
+    if (!wrong)
+        wrong = put_events(codec, &out, block);
+    for (unsigned column = 0; column < REF_COLUMNS && !wrong; column++)
+        if (block->columns & COLUMN_BIT(column))
+            wrong = column_put(&out, block->column[column], block->refs, codec->scratch.bytes[0]);
+    if (wrong)
+        return wrong;
+    *bytes = out.start;
+    *size_bytes = (size_t)(out.next - out.start);
+    return NULL;
+}
+
+static const char *get_runs(struct codec *codec, struct section_in *in, struct ref_block *block)
+{
+    for (unsigned field = 0; field < 2; field++) {
+        const char *wrong = column_get(in, codec->words, block->runs, codec->scratch.bytes[0]);
+        if (wrong)
+            return wrong;
+        for (uint32_t i = 0; i < block->runs; i++) {
+            if (codec->words[i] > UINT32_MAX)
+                return "a run of a stream is out of range";
+            *(field == 0 ? &block->run[i].first : &block->run[i].stream) =
+                (uint32_t)codec->words[i];
+        }
+    }
+    return NULL;
+}
+
+static const char *get_events(struct codec *codec, struct section_in *in, struct ref_block *block)
+{
+    if (block->events == 0)
+        return NULL;
+    size_t types;
+    const char *wrong = section_get(in, codec->scratch.bytes[0], block->events, &types);
+    if (!wrong && types != block->events)
+        wrong = "the block has another number of events than it says";
+    if (wrong)
+        return wrong;
+    for (uint32_t i = 0; i < block->events; i++)
+        block->event[i].type = codec->scratch.bytes[0][i];
+    for (unsigned field = 0; field < EVENT_FIELDS; field++) {
+        wrong = column_get(in, codec->words, block->events, codec->scratch.bytes[0]);
+        if (wrong)
+            return wrong;
+        for (uint32_t i = 0; i < block->events; i++) {
+            const uint64_t value = codec->words[i];
+            if (field < 2 && value > UINT32_MAX)
+                return "an event is out of range";
+            if (field == 0)
+                block->event[i].position = (uint32_t)value;
+            else if (field == 1)
+                block->event[i].stream = (uint32_t)value;
+            else
+                block->event[i].args[field - 2] = value;
+        }
+    }
+    return NULL;
+}
+
+static const char *get_columns(struct codec *codec, struct section_in *in, struct ref_block *block,
+                               uint32_t stored)
+{
+    block->columns = 0;
+    for (unsigned column = 0; column < REF_COLUMNS; column++) {
+        if (!(stored & COLUMN_BIT(column)))
+            continue;
+        const char *wrong = block->column[column] ? column_get(in, block->column[column],
+                                                               block->refs, codec->scratch.bytes[0])
+                                                  : column_skip(in);
+        if (wrong)
+            return wrong;
+        if (block->column[column])
+            block->columns |= COLUMN_BIT(column);
+    }
+    if ((block->columns & COLUMN_BIT(COLUMN_TIME)) && block->refs > 0) {
+        block->first_time = block->column[COLUMN_TIME][0];
+        block->last_time = block->column[COLUMN_TIME][block->refs - 1];
+    }
+    return NULL;
+}
+
+static const char *get_counts(struct section_in *in, struct ref_block *block, uint32_t *columns)
+{
+    uint64_t count[4];
+    for (unsigned i = 0; i < 4; i++) {
+        const char *wrong = section_get_varint(in, &count[i]);
+        if (wrong)
+            return wrong;
+    }
+    const char *wrong = check_counts(count[0], count[1], count[2], count[3]);
+    if (wrong)
+        return wrong;
+    block->refs = (uint32_t)count[0];
+    block->runs = (uint32_t)count[1];
+    block->events = (uint32_t)count[2];
+    *columns = (uint32_t)count[3];
+    return NULL;
+}
+
+const char *codec_decode(struct codec *codec, uint32_t version, const uint8_t *bytes,
+                         size_t size_bytes, struct ref_block *block)
+{
+    if (version != CODEC_VERSION)
+        return "the block is of a codec version that this program does not know";
+    struct section_in in = {bytes, bytes + size_bytes, codec->decompress};
+    uint32_t columns;
+    uint8_t encoding;
+    const char *wrong = get_counts(&in, block, &columns);
+    if (!wrong)
+        wrong = section_get_byte(&in, &encoding);
+    if (wrong)
+        return wrong;
+    if (encoding >= ADDRESS_ENCODINGS)
+        return "the block's addresses have an unknown encoding";
+    wrong = address_delta_get(&in, &codec->scratch, block);
+    if (!wrong)
+        wrong = get_runs(codec, &in, block);
+    if (!wrong)
+        wrong = get_events(codec, &in, block);
+    if (!wrong)
+        wrong = get_columns(codec, &in, block, columns);
+    if (!wrong && in.next != in.end)
+        wrong = "the block is longer than what it holds";
+    return wrong ? wrong : check_order(block);
+}
