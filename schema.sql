@@ -25,6 +25,7 @@ CREATE TABLE trace (
   refs_per_sample INTEGER NOT NULL, -- references that one recorded one stands for; 1: a full trace
   sampled INTEGER NOT NULL,         -- 1: references are missing by design
   complete INTEGER NOT NULL,        -- 1: ended well; 0: cut off, holds what was committed
+  blocks INTEGER NOT NULL,          -- blocks committed, rows of trace_block
   refs INTEGER NOT NULL,            -- references in all committed blocks
   events INTEGER NOT NULL,          -- other events in all committed blocks
   fetches INTEGER NOT NULL,         -- references that are instruction fetches

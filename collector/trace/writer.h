@@ -19,16 +19,17 @@ enum trace_time_unit {
     TIME_NS,
 };
 
-/* What is known of a trace before its first reference. Strings are copied; NULL for what is not known. */
+/* What is known of a trace before its first reference. Strings are copied; NULL for what is not
+ * known. */
 struct trace_facts {
-    const char *source;       /* "perf", "lackey", "perf-script", "text", "mips", ... */
-    const char *command;      /* the recorded program and its arguments, or the imported file */
-    const char *host;         /* where it was recorded */
-    const char *event;        /* the sampled event, where there is one */
-    uint32_t page_bytes;      /* page size of the recorded system: a power of two, 512 to 1 GiB */
-    uint32_t columns;         /* COLUMN_BITs that every reference carries */
+    const char *source;  /* "perf", "lackey", "perf-script", "text", "mips", ... */
+    const char *command; /* the recorded program and its arguments, or the imported file */
+    const char *host;    /* where it was recorded */
+    const char *event;   /* the sampled event, where there is one */
+    uint32_t page_bytes; /* page size of the recorded system: a power of two, 512 to 1 GiB */
+    uint32_t columns;    /* COLUMN_BITs that every reference carries */
     enum trace_time_unit time_unit; /* TIME_NS wants COLUMN_TIME */
-    uint64_t start_unix_ns;   /* wall clock at time 0, or 0 */
+    uint64_t start_unix_ns;         /* wall clock at time 0, or 0 */
     uint64_t refs_per_sample; /* references that one recorded one stands for: 1 for full traces */
     bool sampled;             /* some references are missing by design */
 };
@@ -52,7 +53,8 @@ struct trace_region {
 
 struct trace_writer;
 
-/* Makes the file, which must not exist (`replace` removes one that is a trace or empty, nothing else). */
+/* Makes the file, which must not exist (`replace` removes one that is a trace or empty, nothing
+ * else). */
 char *trace_writer_create(const char *path, const struct trace_facts *facts, bool replace,
                           struct trace_writer **out) MUST_CHECK;
 
@@ -63,11 +65,13 @@ char *trace_writer_stream(struct trace_writer *writer, const struct trace_stream
 char *trace_writer_region(struct trace_writer *writer, const struct trace_region *facts,
                           uint32_t *region) MUST_CHECK;
 /* A stream's name may be learnt late (comm records). */
-char *trace_writer_name_stream(struct trace_writer *writer, uint32_t stream, const char *name) MUST_CHECK;
+char *trace_writer_name_stream(struct trace_writer *writer, uint32_t stream,
+                               const char *name) MUST_CHECK;
 /* A fact for table trace_note: things counted by the source (lost records, skipped lines, ...). */
 char *trace_writer_note(struct trace_writer *writer, const char *key, const char *value) MUST_CHECK;
 
-/* Cheap: fills the open block, and hands it on when it is full. Order of calls is order of the trace. */
+/* Cheap: fills the open block, and hands it on when it is full. Order of calls is order of the
+ * trace. */
 char *trace_writer_ref(struct trace_writer *writer, const struct ref *ref) MUST_CHECK;
 char *trace_writer_event(struct trace_writer *writer, const struct trace_event *event) MUST_CHECK;
 /* Many references of one stream that have no optional columns: the fast way in. */
@@ -79,7 +83,8 @@ char *trace_writer_commit(struct trace_writer *writer) MUST_CHECK;
 
 uint64_t trace_writer_count(const struct trace_writer *writer); /* references so far */
 
-/* Commits, writes the summaries, marks the trace complete (or, !complete, cut off), frees the writer. */
+/* Commits, writes the summaries, marks the trace complete (or, !complete, cut off), frees the
+ * writer. */
 char *trace_writer_close(struct trace_writer *writer, bool complete) MUST_CHECK;
 
 #endif

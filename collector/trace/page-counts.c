@@ -1,0 +1,92 @@
+#include "collector/trace/page-counts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* 2^18 slots of 32 bytes are 8 MiB. Three quarters full, less the block to come, is when to empty:
+ * probes stay short, and a block never meets a full table. */
+#define SLOT_BITS 18u
+#define SLOTS     (1u << SLOT_BITS)
+#define USED_MOST (SLOTS / 4 * 3 - TRACE_BLOCK_REFS)
+#define NO_STREAM UINT32_MAX
+
+struct page_counts {
+    unsigned page_shift;
+    uint32_t used;
+    struct page_count slot[SLOTS];
+    uint32_t taken[SLOTS / 4 * 3]; /* slots in use, so that emptying does not walk the table */
+};
+
+struct page_counts *page_counts_new(unsigned page_shift)
+{
+    struct page_counts *counts = malloc(sizeof *counts);
+    if (counts == NULL)
+        return NULL;
+    counts->page_shift = page_shift;
+    counts->used = 0;
+    for (size_t i = 0; i < SLOTS; i++)
+        counts->slot[i] = (struct page_count){.stream = NO_STREAM};
+    return counts;
+}
+
+void page_counts_free(struct page_counts *counts)
+{
+    free(counts);
+}
+
+bool page_counts_room(const struct page_counts *counts)
+{
+    return counts->used <= USED_MOST;
+}
+
+void page_counts_add(struct page_counts *counts, uint32_t space, uint32_t stream,
+                     const uint64_t *addr, const uint8_t *what, size_t refs)
+{
+    const unsigned shift = counts->page_shift;
+    /* Fibonacci hashing (Knuth, The Art of Computer Programming 3, section 6.4) of page and owner
+     */
+    const uint64_t factor = UINT64_C(0x9e3779b97f4a7c15);
+    const uint64_t owner = ((uint64_t)space << 32 | stream) * UINT64_C(0xc2b2ae3d27d4eb4f);
+    struct page_count *slot = counts->slot;
+    for (size_t i = 0; i < refs; i++) {
+        uint64_t page = addr[i] >> shift;
+        uint32_t at = (uint32_t)(((page ^ owner) * factor) >> (64 - SLOT_BITS));
+        while (slot[at].page != page || slot[at].stream != stream || slot[at].space != space) {
+            if (slot[at].stream == NO_STREAM) {
+                slot[at] = (struct page_count){.page = page, .space = space, .stream = stream};
+                counts->taken[counts->used++] = at;
+                break;
+            }
+            at = (at + 1) & (SLOTS - 1);
+        }
+        slot[at].kind[what[i] & REF_KIND_MASK]++;
+    }
+}
+
+static int by_key(const void *left, const void *right, void *slots)
+{
+    const struct page_count *slot = slots;
+    const struct page_count *a = slot + *(const uint32_t *)left;
+    const struct page_count *b = slot + *(const uint32_t *)right;
+    if (a->space != b->space)
+        return a->space < b->space ? -1 : 1;
+    if (a->page != b->page)
+        return a->page < b->page ? -1 : 1;
+    return a->stream < b->stream ? -1 : a->stream > b->stream;
+}
+
+int page_counts_empty(struct page_counts *counts,
+                      int (*take)(void *to, const struct page_count *count), void *to)
+{
+    /* sorted, because a B-tree takes neighbours many times faster than strangers */
+    qsort_r(counts->taken, counts->used, sizeof *counts->taken, by_key, counts->slot);
+    int result = 0;
+    for (uint32_t i = 0; i < counts->used; i++) {
+        struct page_count *slot = counts->slot + counts->taken[i];
+        if (result == 0)
+            result = take(to, slot);
+        *slot = (struct page_count){.stream = NO_STREAM};
+    }
+    counts->used = 0;
+    return result;
+}

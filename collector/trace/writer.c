@@ -1,0 +1,420 @@
+#include "collector/trace/writer.h"
+
+#include "collector/trace/writer-file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define SECOND_NS UINT64_C(1000000000)
+/* How long a recording may lie in memory only. */
+#define COMMIT_EVERY_NS SECOND_NS
+/* References and events between two looks at the clock. */
+#define CLOCK_EVERY 1024u
+
+#define PAGE_BYTES_LEAST 512u
+#define PAGE_BYTES_MOST  (1u << 30)
+
+/* One block is open. It is stored when it is full; a commit stores it as far as it has come, under
+ * the number that the full one takes over. So what ends up in the file does not depend on the
+ * clock: the same input gives the same blocks. */
+struct trace_writer {
+    struct writer_file *file;
+    struct codec *codec;
+    struct page_counts *counts;
+    struct ref_block *block;
+    uint32_t *space_of; /* [streams]: where each stream is as of the last counted reference */
+    size_t space_of_room;
+    uint32_t streams, spaces, regions;
+    uint32_t columns;
+    bool clock;            /* references have times */
+    uint32_t counted_refs; /* of the open block, in totals and counts already */
+    uint32_t counted_events;
+    uint32_t stored_refs, stored_events; /* of the open block, in its row already */
+    uint32_t until_clock;                /* references and events to the next look at the clock */
+    uint64_t last_time;
+    uint64_t last_commit_ns;
+    struct trace_totals totals;
+    char *failure; /* the first error, repeated to whoever goes on */
+};
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
+}
+
+static char *line(const char *path, const char *what)
+{
+    char *text = NULL;
+    if (asprintf(&text, "%s: %s", path, what) < 0)
+        return NULL;
+    return text;
+}
+
+/* Keeps the first error and passes it on. */
+static char *fail(struct trace_writer *writer, char *error)
+{
+    if (error != NULL && writer->failure == NULL)
+        writer->failure = strdup(error);
+    return error;
+}
+
+static char *refuse(struct trace_writer *writer, const char *what)
+{
+    return fail(writer, line(writer_file_path(writer->file), what));
+}
+
+static char *wrong_facts(const char *path, const struct trace_facts *facts)
+{
+    uint32_t page = facts->page_bytes;
+    if (page < PAGE_BYTES_LEAST || page > PAGE_BYTES_MOST || (page & (page - 1)) != 0)
+        return line(path, "the page size must be a power of two from 512 bytes to 1 GiB");
+    if (facts->columns >> REF_COLUMNS != 0)
+        return line(path, "the trace asks for a column that does not exist");
+    bool clock = (facts->columns & COLUMN_BIT(COLUMN_TIME)) != 0;
+    if (clock != (facts->time_unit == TIME_NS))
+        return line(path, "a trace has a time column exactly when it has a clock");
+    if (facts->refs_per_sample == 0)
+        return line(path, "a recorded reference must stand for at least one");
+    return NULL;
+}
+
+static void writer_free(struct trace_writer *writer)
+{
+    writer_file_close(writer->file);
+    codec_free(writer->codec);
+    page_counts_free(writer->counts);
+    ref_block_free(writer->block);
+    free(writer->space_of);
+    free(writer->failure);
+    free(writer);
+}
+
+char *trace_writer_create(const char *path, const struct trace_facts *facts, bool replace,
+                          struct trace_writer **out)
+{
+    *out = NULL;
+    char *error = wrong_facts(path, facts);
+    if (error != NULL)
+        return error;
+    struct trace_writer *writer = calloc(1, sizeof *writer);
+    if (writer == NULL)
+        return line(path, "out of memory");
+    writer->columns = facts->columns;
+    writer->clock = facts->time_unit == TIME_NS;
+    writer->codec = codec_new();
+    writer->counts = page_counts_new((unsigned)__builtin_ctz(facts->page_bytes));
+    writer->block = ref_block_new(facts->columns);
+    if (writer->codec == NULL || writer->counts == NULL || writer->block == NULL)
+        error = line(path, "out of memory");
+    else
+        error = writer_file_create(path, facts, replace, &writer->file);
+    if (error != NULL) {
+        writer_free(writer);
+        return error;
+    }
+    writer->block->columns = facts->columns;
+    writer->until_clock = CLOCK_EVERY;
+    writer->last_commit_ns = now_ns();
+    *out = writer;
+    return NULL;
+}
+
+char *trace_writer_space(struct trace_writer *writer, const char *name, uint32_t *space)
+{
+    if (writer->failure != NULL)
+        return strdup(writer->failure);
+    *space = writer->spaces;
+    char *error = writer_file_space(writer->file, writer->spaces, name);
+    if (error == NULL)
+        writer->spaces++;
+    return fail(writer, error);
+}
+
+char *trace_writer_stream(struct trace_writer *writer, const struct trace_stream *facts,
+                          uint32_t *stream)
+{
+    if (writer->failure != NULL)
+        return strdup(writer->failure);
+    *stream = writer->streams;
+    if (facts->space >= writer->spaces)
+        return refuse(writer, "a stream starts in an address space that was not announced");
+    if (writer->streams == writer->space_of_room) {
+        size_t room = writer->space_of_room * 2 + 64;
+        uint32_t *larger = realloc(writer->space_of, room * sizeof *larger);
+        if (larger == NULL)
+            return refuse(writer, "out of memory");
+        writer->space_of = larger;
+        writer->space_of_room = room;
+    }
+    char *error = writer_file_stream(writer->file, writer->streams, facts);
+    if (error == NULL)
+        writer->space_of[writer->streams++] = facts->space;
+    return fail(writer, error);
+}
+
+char *trace_writer_region(struct trace_writer *writer, const struct trace_region *facts,
+                          uint32_t *region)
+{
+    if (writer->failure != NULL)
+        return strdup(writer->failure);
+    *region = writer->regions;
+    if (facts->space >= writer->spaces)
+        return refuse(writer, "a region lies in an address space that was not announced");
+    char *error = writer_file_region(writer->file, writer->regions, facts);
+    if (error == NULL)
+        writer->regions++;
+    return fail(writer, error);
+}
+
+char *trace_writer_name_stream(struct trace_writer *writer, uint32_t stream, const char *name)
+{
+    if (writer->failure != NULL)
+        return strdup(writer->failure);
+    return fail(writer, writer_file_name_stream(writer->file, stream, name));
+}
+
+char *trace_writer_note(struct trace_writer *writer, const char *key, const char *value)
+{
+    if (writer->failure != NULL)
+        return strdup(writer->failure);
+    return fail(writer, writer_file_note(writer->file, key, value));
+}
+
+/* Adds references [first, end) of one stream in one space to the sums. */
+static void count_part(struct trace_writer *writer, uint32_t stream, uint32_t first, uint32_t end)
+{
+    const struct ref_block *block = writer->block;
+    page_counts_add(writer->counts, writer->space_of[stream], stream, block->addr + first,
+                    block->what + first, end - first);
+    uint32_t low = 0;
+    uint32_t high = 0;
+    uint32_t both = 0;
+    for (uint32_t i = first; i < end; i++) {
+        uint32_t kind = block->what[i] & REF_KIND_MASK;
+        low += kind & 1;
+        high += kind >> 1;
+        both += kind & (kind >> 1);
+    }
+    writer->totals.kind[REF_LOAD] += low - both;
+    writer->totals.kind[REF_STORE] += high - both;
+    writer->totals.kind[REF_TOUCH] += both;
+    writer->totals.kind[REF_FETCH] += end - first - (low + high - both);
+}
+
+/* Brings the sums up to the end of the open block: part by part, where a part ends with a run, or
+ * where a stream changes its address space. */
+static char *count(struct trace_writer *writer)
+{
+    const struct ref_block *block = writer->block;
+    if (!page_counts_room(writer->counts)) {
+        char *error = writer_file_counts(writer->file, writer->counts);
+        if (error != NULL)
+            return error;
+    }
+    uint32_t at = writer->counted_refs;
+    uint32_t event = writer->counted_events;
+    for (uint32_t run = 0; run < block->runs; run++) {
+        uint32_t run_end = run + 1 < block->runs ? block->run[run + 1].first : block->refs;
+        while (at < run_end) {
+            for (; event < block->events && block->event[event].position <= at; event++)
+                if (block->event[event].type == EVENT_ASID)
+                    writer->space_of[block->event[event].stream] =
+                        (uint32_t)block->event[event].args[0];
+            uint32_t end = run_end;
+            if (event < block->events && block->event[event].position < end)
+                end = block->event[event].position;
+            count_part(writer, block->run[run].stream, at, end);
+            at = end;
+        }
+    }
+    for (; event < block->events; event++)
+        if (block->event[event].type == EVENT_ASID)
+            writer->space_of[block->event[event].stream] = (uint32_t)block->event[event].args[0];
+    writer->totals.refs += block->refs - writer->counted_refs;
+    writer->totals.events += block->events - writer->counted_events;
+    writer->counted_refs = block->refs;
+    writer->counted_events = block->events;
+    return NULL;
+}
+
+/* Stores the open block as far as it has come. */
+static char *store(struct trace_writer *writer)
+{
+    struct ref_block *block = writer->block;
+    if (block->refs == writer->stored_refs && block->events == writer->stored_events)
+        return NULL;
+    char *error = count(writer);
+    if (error != NULL)
+        return error;
+    if (!writer->clock) {
+        block->first_time = block->first_ref;
+        block->last_time = block->first_ref + (block->refs != 0 ? block->refs - 1 : 0);
+    } else {
+        block->first_time = block->last_time = writer->last_time;
+    }
+    struct block_row row = {.codec = CODEC_VERSION};
+    block_row_describe(block, &row);
+    const char *why = codec_encode(writer->codec, block, &row.data, &row.data_bytes);
+    if (why != NULL)
+        return line(writer_file_path(writer->file), why);
+    row.crc32c = crc32c(0, row.data, row.data_bytes);
+    error = writer_file_block(writer->file, &row);
+    writer->stored_refs = block->refs;
+    writer->stored_events = block->events;
+    writer->totals.blocks = block->number + 1;
+    return error;
+}
+
+static char *commit(struct trace_writer *writer, bool complete)
+{
+    char *error = store(writer);
+    if (error == NULL)
+        error = writer_file_counts(writer->file, writer->counts);
+    if (error == NULL)
+        error = writer_file_commit(writer->file, &writer->totals, complete);
+    writer->last_commit_ns = now_ns();
+    return error;
+}
+
+char *trace_writer_commit(struct trace_writer *writer)
+{
+    if (writer->failure != NULL)
+        return strdup(writer->failure);
+    return fail(writer, commit(writer, false));
+}
+
+/* Looks at the clock, and commits once a second. */
+static char *tick(struct trace_writer *writer)
+{
+    writer->until_clock = CLOCK_EVERY;
+    if (now_ns() - writer->last_commit_ns < COMMIT_EVERY_NS)
+        return NULL;
+    return commit(writer, false);
+}
+
+/* Stores the full block and opens the next. */
+static char *next_block(struct trace_writer *writer)
+{
+    char *error = store(writer);
+    if (error != NULL)
+        return error;
+    struct ref_block *block = writer->block;
+    block->number++;
+    block->first_ref += block->refs;
+    block->refs = block->runs = block->events = 0;
+    writer->counted_refs = writer->counted_events = 0;
+    writer->stored_refs = writer->stored_events = 0;
+    return tick(writer);
+}
+
+static inline void extend_run(struct ref_block *block, uint32_t stream)
+{
+    if (block->runs == 0 || block->run[block->runs - 1].stream != stream)
+        block->run[block->runs++] = (struct stream_run){.first = block->refs, .stream = stream};
+}
+
+char *trace_writer_ref(struct trace_writer *writer, const struct ref *ref)
+{
+    if (writer->failure != NULL)
+        return strdup(writer->failure);
+    if (ref->stream >= writer->streams)
+        return refuse(writer, "a reference belongs to a stream that was not announced");
+    if (ref->what > REF_WHAT_MASK)
+        return refuse(writer, "a reference is of a kind that does not exist");
+    if (writer->clock) {
+        if (ref->column[COLUMN_TIME] < writer->last_time || ref->column[COLUMN_TIME] > INT64_MAX)
+            return refuse(writer, "the time of a reference is before that of the one before it");
+        writer->last_time = ref->column[COLUMN_TIME];
+    }
+    struct ref_block *block = writer->block;
+    extend_run(block, ref->stream);
+    block->addr[block->refs] = ref->addr;
+    block->what[block->refs] = ref->what;
+    for (uint32_t left = writer->columns; left != 0; left &= left - 1) {
+        int column = __builtin_ctz(left);
+        block->column[column][block->refs] = ref->column[column];
+    }
+    if (++block->refs == TRACE_BLOCK_REFS)
+        return fail(writer, next_block(writer));
+    if (--writer->until_clock == 0)
+        return fail(writer, tick(writer));
+    return NULL;
+}
+
+char *trace_writer_event(struct trace_writer *writer, const struct trace_event *event)
+{
+    if (writer->failure != NULL)
+        return strdup(writer->failure);
+    bool of_stream = event->stream != UINT32_MAX;
+    if (event->type >= EVENT_TYPES)
+        return refuse(writer, "an event is of a type that does not exist");
+    if (of_stream && event->stream >= writer->streams)
+        return refuse(writer, "an event belongs to a stream that was not announced");
+    if (event->type == EVENT_ASID && (!of_stream || event->args[0] >= writer->spaces))
+        return refuse(writer, "a stream changes to an address space that was not announced");
+    struct ref_block *block = writer->block;
+    struct trace_event *place = block->event + block->events;
+    *place = *event;
+    place->position = block->refs;
+    if (++block->events == TRACE_BLOCK_EVENTS)
+        return fail(writer, next_block(writer));
+    if (--writer->until_clock == 0)
+        return fail(writer, tick(writer));
+    return NULL;
+}
+
+char *trace_writer_refs(struct trace_writer *writer, uint32_t stream, const uint64_t *addr,
+                        const uint8_t *what, size_t refs)
+{
+    if (writer->failure != NULL)
+        return strdup(writer->failure);
+    if (writer->columns != 0)
+        return refuse(writer, "references without columns came into a trace that has columns");
+    if (stream >= writer->streams)
+        return refuse(writer, "a reference belongs to a stream that was not announced");
+    struct ref_block *block = writer->block;
+    while (refs != 0) {
+        size_t room = TRACE_BLOCK_REFS - block->refs;
+        size_t part = refs < room ? refs : room;
+        uint8_t seen = 0;
+        for (size_t i = 0; i < part; i++)
+            seen |= what[i];
+        if (seen > REF_WHAT_MASK)
+            return refuse(writer, "a reference is of a kind that does not exist");
+        extend_run(block, stream);
+        memcpy(block->addr + block->refs, addr, part * sizeof *addr);
+        memcpy(block->what + block->refs, what, part);
+        block->refs += (uint32_t)part;
+        addr += part;
+        what += part;
+        refs -= part;
+        char *error = NULL;
+        if (block->refs == TRACE_BLOCK_REFS)
+            error = next_block(writer);
+        else if (writer->until_clock <= part)
+            error = tick(writer);
+        else
+            writer->until_clock -= (uint32_t)part;
+        if (error != NULL)
+            return fail(writer, error);
+    }
+    return NULL;
+}
+
+uint64_t trace_writer_count(const struct trace_writer *writer)
+{
+    return writer->block->first_ref + writer->block->refs;
+}
+
+char *trace_writer_close(struct trace_writer *writer, bool complete)
+{
+    char *error = NULL;
+    if (writer->failure == NULL) /* who failed has said so */
+        error = commit(writer, complete);
+    writer_free(writer);
+    return error;
+}
