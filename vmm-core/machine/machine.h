@@ -33,7 +33,7 @@ struct machine_tlb {
     uint32_t pages_per_entry; /* 1, or 2 for MIPS's pairs */
     enum tlb_refill refill;
     enum tlb_replacement replacement;
-    bool tagged;              /* entries carry the address space, so a dispatch does not flush */
+    bool tagged; /* entries carry the address space, so a dispatch does not flush */
 };
 
 /* The monitor's second-level TLB (software), one a CPU. Scope and size are not in the paper. */
@@ -53,8 +53,8 @@ struct machine_cache {
 struct machine_node {
     uint32_t os_id;
     uint64_t memory_bytes; /* 0: a node without memory */
-    uint32_t service_ns;   /* the memory controller is busy with one miss for so long; 0: not known */
-    uint32_t cpus;         /* how many; 0: a node without CPUs */
+    uint32_t service_ns; /* the memory controller is busy with one miss for so long; 0: not known */
+    uint32_t cpus;       /* how many; 0: a node without CPUs */
 };
 
 struct machine_link {
@@ -63,20 +63,20 @@ struct machine_link {
 };
 
 /* X(name, unit in words, meaning). JSON: "costs": {"trap_ns": ...}. Sources: in presets.c. */
-#define MACHINE_COSTS(X)                                                                            \
-    X(trap_ns, "entering and leaving the monitor once")                                             \
-    X(tlb_refill_ns, "TLB refill from the second-level TLB, trap included")                         \
-    X(tlb_forward_ns, "TLB refill through the guest: its handler and the emulated TLB write")       \
-    X(tlb_walk_ns, "hardware page walk")                                                            \
-    X(dispatch_ns, "putting a different vCPU on a CPU")                                             \
-    X(page_fault_ns, "first touch of a page: fault, frame, zeroing, pmap")                          \
-    X(replica_fault_ns, "a store to a replicated page: fault and decision, before the shootdown")   \
-    X(hot_page_ns, "interrupt and decision for a hot page, whether it is moved or not")             \
-    X(move_page_ns, "bookkeeping of one migration, replication or collapse")                        \
-    X(copy_page_ns, "copying one page of page_size")                                                \
-    X(shootdown_ns, "one TLB shootdown, seen by the CPU that starts it")                            \
-    X(shootdown_per_cpu_ns, "for each CPU that is interrupted, on both sides")                      \
-    X(fetch_ps, "execution of one instruction, where the trace has fetches")                        \
+#define MACHINE_COSTS(X)                                                                           \
+    X(trap_ns, "entering and leaving the monitor once")                                            \
+    X(tlb_refill_ns, "TLB refill from the second-level TLB, trap included")                        \
+    X(tlb_forward_ns, "TLB refill through the guest: its handler and the emulated TLB write")      \
+    X(tlb_walk_ns, "hardware page walk")                                                           \
+    X(dispatch_ns, "putting a different vCPU on a CPU")                                            \
+    X(page_fault_ns, "first touch of a page: fault, frame, zeroing, pmap")                         \
+    X(replica_fault_ns, "a store to a replicated page: fault and decision, before the shootdown")  \
+    X(hot_page_ns, "interrupt and decision for a hot page, whether it is moved or not")            \
+    X(move_page_ns, "bookkeeping of one migration, replication or collapse")                       \
+    X(copy_page_ns, "copying one page of page_size")                                               \
+    X(shootdown_ns, "one TLB shootdown, seen by the CPU that starts it")                           \
+    X(shootdown_per_cpu_ns, "for each CPU that is interrupted, on both sides")                     \
+    X(fetch_ps, "execution of one instruction, where the trace has fetches")                       \
     X(data_reference_ps, "execution that goes with a load or store, where it has none")
 
 struct machine_costs {
@@ -94,7 +94,7 @@ struct machine {
     struct machine_node *node; /* [nodes] */
     uint32_t *cpu_node;        /* [cpus] index of its node */
     uint32_t *cpu_os_id;       /* [cpus] */
-    uint32_t *latency_ns;      /* [nodes * nodes], row: from the CPU's node, column: to the memory's */
+    uint32_t *latency_ns; /* [nodes * nodes], row: from the CPU's node, column: to the memory's */
     uint32_t links, caches;
     struct machine_link *link; /* [links] */
     struct machine_cache cache[MACHINE_CACHES_MAX];
@@ -108,8 +108,9 @@ static inline uint32_t machine_latency_ns(const struct machine *machine, uint32_
     return machine->latency_ns[from * machine->nodes + to];
 }
 
-/* NULL, or one line (from malloc) that says what is wrong, with the JSON path at fault, and what to do.
- * `spec`: a preset's name; "host"; a file (JSON, hwloc XML or numactl text, told by its content). */
+/* NULL, or one line (from malloc) that says what is wrong, with the JSON path at fault, and what to
+ * do. `spec`: a preset's name; "host"; a file (JSON, hwloc XML or numactl text, told by its
+ * content). */
 char *machine_load(const char *spec, struct machine **out) __attribute__((warn_unused_result));
 /* The same from memory: `name` stands for the file in messages. */
 char *machine_parse(const char *name, const char *text, size_t text_bytes, struct machine **out)

@@ -1,0 +1,50 @@
+#include "vmm-core/machine/fields.h"
+
+#include "vmm-core/machine/draft.h"
+
+#define COST_MOST UINT64_C(1000000000) /* 1 s, in ns; 1 ms in ps */
+
+/* In the order of enum tlb_refill and enum tlb_replacement. */
+static const char *const refill_words[] = {"software", "hardware", NULL};
+static const char *const replacement_words[] = {"random", "lru", NULL};
+
+const struct field machine_fields[] = {
+    {"name", FIELD_TEXT, offsetof(struct draft, name), 0, sizeof((struct draft *)0)->name, NULL},
+    {"source", FIELD_TEXT, offsetof(struct draft, source), 0, sizeof((struct draft *)0)->source,
+     NULL},
+    {"cpu_mhz", FIELD_U32, offsetof(struct draft, cpu_mhz), 1, 100000, NULL},
+    {"page_size", FIELD_SIZE32, offsetof(struct draft, page_bytes), 512, 1u << 30, NULL},
+    {NULL, FIELD_U32, 0, 0, 0, NULL},
+};
+
+const struct field tlb_fields[] = {
+    {"entries", FIELD_U32, offsetof(struct machine_tlb, entries), 0, 1u << 20, NULL},
+    {"ways", FIELD_WAYS, offsetof(struct machine_tlb, ways), 1, 1u << 20, NULL},
+    {"pages_per_entry", FIELD_U32, offsetof(struct machine_tlb, pages_per_entry), 1, 2, NULL},
+    {"refill", FIELD_WORD, offsetof(struct machine_tlb, refill), 0, 0, refill_words},
+    {"replacement", FIELD_WORD, offsetof(struct machine_tlb, replacement), 0, 0, replacement_words},
+    {"tagged", FIELD_BOOL, offsetof(struct machine_tlb, tagged), 0, 1, NULL},
+    {NULL, FIELD_U32, 0, 0, 0, NULL},
+};
+
+const struct field l2tlb_fields[] = {
+    {"entries", FIELD_U32, offsetof(struct machine_l2tlb, entries), 0, 1u << 24, NULL},
+    {"ways", FIELD_WAYS, offsetof(struct machine_l2tlb, ways), 1, 1u << 24, NULL},
+    {NULL, FIELD_U32, 0, 0, 0, NULL},
+};
+
+const struct field cache_fields[] = {
+    {"level", FIELD_U32, offsetof(struct machine_cache, level), 1, 5, NULL},
+    {"kind", FIELD_TEXT, offsetof(struct machine_cache, kind), 0,
+     sizeof((struct machine_cache *)0)->kind, NULL},
+    {"size", FIELD_SIZE64, offsetof(struct machine_cache, size_bytes), 1, UINT64_C(1) << 40, NULL},
+    {"ways", FIELD_U32, offsetof(struct machine_cache, ways), 0, 1u << 20, NULL},
+    {"line", FIELD_SIZE32, offsetof(struct machine_cache, line_bytes), 0, 1u << 20, NULL},
+    {NULL, FIELD_U32, 0, 0, 0, NULL},
+};
+
+#define COST_FIELD(cost, meaning)                                                                  \
+    {#cost, FIELD_U64, offsetof(struct machine_costs, cost), 0, COST_MOST, NULL},
+const struct field cost_fields[] = {
+    MACHINE_COSTS(COST_FIELD){NULL, FIELD_U32, 0, 0, 0, NULL},
+};

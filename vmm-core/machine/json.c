@@ -1,0 +1,497 @@
+/* Reads a machine from JSON. Strict: an unknown key, a wrong type or a value out of range is
+ * refused with its JSON path. Scalars go by the tables of fields.h; what has a shape of its own is
+ * read here. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm-core/machine/defaults.h"
+#include "vmm-core/machine/draft.h"
+#include "vmm-core/machine/fields.h"
+#include "vmm-core/machine/size.h"
+
+#define PATH_BYTES 96
+
+/* Long enough to name what is wrong; a longer key is cut in the message. */
+static char *at_key(char path[PATH_BYTES], const char *parent, const char *key)
+{
+    snprintf(path, PATH_BYTES, "%.50s.%.40s", parent, key);
+    return path;
+}
+
+static char *at_index(char path[PATH_BYTES], const char *parent, size_t index)
+{
+    snprintf(path, PATH_BYTES, "%.70s[%zu]", parent, index);
+    return path;
+}
+
+static const char *type_name(const json_t *value)
+{
+    static const char *const names[] = {
+        [JSON_OBJECT] = "an object",   [JSON_ARRAY] = "a list",    [JSON_STRING] = "text",
+        [JSON_INTEGER] = "an integer", [JSON_REAL] = "a fraction", [JSON_TRUE] = "true",
+        [JSON_FALSE] = "false",        [JSON_NULL] = "null"};
+    return names[json_typeof(value)];
+}
+
+static char *expected(const struct draft *draft, const char *path, const json_t *value,
+                      const char *what)
+{
+    return draft_error(draft, path, "%s, where %s is expected; write that", type_name(value), what);
+}
+
+static char *in_range(const struct draft *draft, const char *path, const json_t *value,
+                      uint64_t least, uint64_t most, uint64_t *out)
+{
+    if (!json_is_integer(value))
+        return expected(draft, path, value, "an integer");
+    json_int_t number = json_integer_value(value);
+    if (number < 0)
+        return draft_error(draft, path, "%" PRId64 " is negative; give at least %" PRIu64,
+                           (int64_t)number, least);
+    if ((uint64_t)number < least || (uint64_t)number > most)
+        return draft_error(draft, path,
+                           "%" PRId64 " is not within %" PRIu64 " to %" PRIu64 "; give one that is",
+                           (int64_t)number, least, most);
+    *out = (uint64_t)number;
+    return NULL;
+}
+
+static char *read_size(const struct draft *draft, const char *path, const json_t *value,
+                       uint64_t least, uint64_t most, uint64_t *out)
+{
+    if (!json_is_string(value))
+        return in_range(draft, path, value, least, most, out);
+    if (!size_parse(json_string_value(value), out))
+        return draft_error(draft, path,
+                           "'%.40s' is not a size; write bytes, or a number with K, M, G or T",
+                           json_string_value(value));
+    if (*out < least || *out > most)
+        return draft_error(draft, path,
+                           "%s is not within %" PRIu64 " to %" PRIu64 " bytes; give one that is",
+                           json_string_value(value), least, most);
+    return NULL;
+}
+
+static char *read_word(const struct draft *draft, const char *path, const json_t *value,
+                       const char *const *words, uint64_t *out)
+{
+    if (!json_is_string(value))
+        return expected(draft, path, value, "text");
+    for (uint64_t i = 0; words[i] != NULL; i++) {
+        if (strcmp(words[i], json_string_value(value)) == 0) {
+            *out = i;
+            return NULL;
+        }
+    }
+    return draft_error(draft, path, "'%.40s' is neither '%s' nor '%s'; write one of them",
+                       json_string_value(value), words[0], words[1]);
+}
+
+static char *read_text(const struct draft *draft, const char *path, const json_t *value,
+                       size_t bytes, char *out)
+{
+    if (!json_is_string(value))
+        return expected(draft, path, value, "text");
+    if (json_string_length(value) >= bytes)
+        return draft_error(draft, path, "%zu bytes of text are more than %zu; shorten it",
+                           json_string_length(value), bytes - 1);
+    memset(out, 0, bytes);
+    memcpy(out, json_string_value(value), json_string_length(value));
+    return NULL;
+}
+
+static char *read_field(const struct draft *draft, const char *path, const json_t *value,
+                        const struct field *field, void *base)
+{
+    char *slot = (char *)base + field->offset, *error = NULL;
+    uint64_t number = 0;
+    bool wide = false; /* the slot has 64 bits */
+    switch (field->kind) {
+    case FIELD_TEXT:
+        return read_text(draft, path, value, field->most, slot);
+    case FIELD_U64:
+        wide = true;
+        error = in_range(draft, path, value, field->least, field->most, &number);
+        break;
+    case FIELD_U32:
+        error = in_range(draft, path, value, field->least, field->most, &number);
+        break;
+    case FIELD_SIZE64:
+        wide = true;
+        error = read_size(draft, path, value, field->least, field->most, &number);
+        break;
+    case FIELD_SIZE32:
+        error = read_size(draft, path, value, field->least, field->most, &number);
+        break;
+    case FIELD_WAYS: /* "full" stays 0 until the entries are known */
+        if (!json_is_string(value) || strcmp(json_string_value(value), "full") != 0)
+            error = in_range(draft, path, value, field->least, field->most, &number);
+        break;
+    case FIELD_WORD:
+        error = read_word(draft, path, value, field->words, &number);
+        break;
+    case FIELD_BOOL:
+        if (!json_is_boolean(value))
+            return expected(draft, path, value, "true or false");
+        *(bool *)(void *)slot = json_is_true(value);
+        return NULL;
+    }
+    if (error != NULL)
+        return error;
+    if (wide) {
+        memcpy(slot, &number, sizeof number);
+    } else {
+        uint32_t narrow = (uint32_t)number;
+        memcpy(slot, &narrow, sizeof narrow);
+    }
+    return NULL;
+}
+
+static const struct field *find_field(const struct field *fields, const char *key)
+{
+    for (; fields != NULL && fields->key != NULL; fields++)
+        if (strcmp(fields->key, key) == 0)
+            return fields;
+    return NULL;
+}
+
+/* Reads the scalars of `object` into `base` (`fields` NULL: it has none). Keys of `others` (NULL
+ * ends) are left to the caller.
+ */
+static char *read_object(const struct draft *draft, const char *path, json_t *object,
+                         const struct field *fields, const char *const *others, void *base)
+{
+    if (!json_is_object(object))
+        return expected(draft, path, object, "an object");
+    const char *key;
+    json_t *value;
+    char place[PATH_BYTES];
+    json_object_foreach(object, key, value)
+    {
+        const struct field *field = find_field(fields, key);
+        const char *const *other = others;
+        while (field == NULL && other != NULL && *other != NULL && strcmp(*other, key) != 0)
+            other++;
+        at_key(place, path, key);
+        if (field == NULL && (other == NULL || *other == NULL))
+            return draft_error(draft, place, "unknown key; --print-machine shows the known ones");
+        char *error =
+            field != NULL && base != NULL ? read_field(draft, place, value, field, base) : NULL;
+        if (error != NULL)
+            return error;
+    }
+    return NULL;
+}
+
+static char *read_list(const struct draft *draft, const char *path, const json_t *list)
+{
+    return json_is_array(list) ? NULL : expected(draft, path, list, "a list");
+}
+
+/* ---- nodes ---- */
+
+/* "4-7" or "4"; strictly digits. */
+static bool parse_range(const char *text, uint64_t *first, uint64_t *last)
+{
+    char left[24];
+    const char *dash = strchr(text, '-');
+    size_t length = dash != NULL ? (size_t)(dash - text) : strlen(text);
+    if (length >= sizeof left)
+        return false;
+    memcpy(left, text, length);
+    left[length] = '\0';
+    const char *right = dash != NULL ? dash + 1 : left;
+    size_t digits_left = strspn(left, "0123456789"), digits_right = strspn(right, "0123456789");
+    if (left[digits_left] != '\0' || right[digits_right] != '\0')
+        return false;
+    return size_parse(left, first) && size_parse(right, last) && *first <= *last;
+}
+
+static char *read_cpus(struct draft *draft, const char *path, const json_t *cpus, uint32_t node)
+{
+    char *error = read_list(draft, path, cpus), place[PATH_BYTES];
+    for (size_t i = 0; error == NULL && i < json_array_size(cpus); i++) {
+        const json_t *value = json_array_get(cpus, i);
+        uint64_t first = 0, last = 0;
+        at_index(place, path, i);
+        if (json_is_string(value)) {
+            if (!parse_range(json_string_value(value), &first, &last))
+                return draft_error(draft, place,
+                                   "'%.40s' is not a range of CPUs; write one such as \"0-15\"",
+                                   json_string_value(value));
+        } else {
+            error = in_range(draft, place, value, 0, CPU_ID_MOST, &first);
+            if (error != NULL)
+                return error;
+            last = first;
+        }
+        for (uint64_t cpu = first; error == NULL && cpu <= last; cpu++)
+            error = draft_add_cpu(draft, node, cpu, place);
+    }
+    return error;
+}
+
+static char *read_nodes(struct draft *draft, const json_t *nodes)
+{
+    static const char *const keys[] = {"id", "cpus", "memory", "service_ns", NULL};
+    char path[PATH_BYTES], place[PATH_BYTES], *error = read_list(draft, "$.nodes", nodes);
+    for (size_t i = 0; error == NULL && i < json_array_size(nodes); i++) {
+        json_t *object = json_array_get(nodes, i), *value;
+        uint64_t id = i, memory = DEFAULT_MEMORY_BYTES, service = 0;
+        at_index(path, "$.nodes", i);
+        error = read_object(draft, path, object, NULL, keys, NULL);
+        if (error == NULL && (value = json_object_get(object, "id")) != NULL)
+            error = in_range(draft, at_key(place, path, "id"), value, 0, NODE_ID_MOST, &id);
+        if (error == NULL && (value = json_object_get(object, "memory")) != NULL)
+            error = read_size(draft, at_key(place, path, "memory"), value, 0, MEMORY_MOST, &memory);
+        if (error == NULL && (value = json_object_get(object, "service_ns")) != NULL)
+            error = in_range(draft, at_key(place, path, "service_ns"), value, 0, LATENCY_MOST_NS,
+                             &service);
+        if (error == NULL)
+            error = draft_add_node(draft, id, memory);
+        if (error != NULL)
+            return error;
+        draft->node[i].service_ns = (uint32_t)service;
+        if ((value = json_object_get(object, "cpus")) != NULL)
+            error = read_cpus(draft, at_key(place, path, "cpus"), value, (uint32_t)i);
+    }
+    return error;
+}
+
+/* ---- latencies ---- */
+
+/* A number of ns, which measuring tools give with fractions: to the nearest. */
+static char *read_latency(const struct draft *draft, const char *path, const json_t *value,
+                          uint32_t *out)
+{
+    if (json_is_null(value)) {
+        *out = DRAFT_LATENCY_NONE;
+        return NULL;
+    }
+    if (!json_is_number(value))
+        return expected(draft, path, value, "a number of ns");
+    double ns = json_number_value(value);
+    if (ns < 0)
+        return draft_error(draft, path, "a negative latency, %g; give ns from 1 to %u", ns,
+                           LATENCY_MOST_NS);
+    if (ns > LATENCY_MOST_NS || (ns > 0 && ns < 0.5))
+        return draft_error(draft, path, "a latency of %g ns; give ns from 1 to %u", ns,
+                           LATENCY_MOST_NS);
+    *out = (uint32_t)lround(ns);
+    return NULL;
+}
+
+static char *read_distance(const struct draft *draft, const char *path, const json_t *value,
+                           uint32_t *out)
+{
+    uint64_t distance = 0;
+    char *error =
+        in_range(draft, path, value, 1, 254, &distance); /* 255 is "unreachable" in a SLIT */
+    *out = (uint32_t)distance;
+    return error;
+}
+
+/* A matrix of nodes x nodes. */
+static char *read_matrix(const struct draft *draft, const char *path, const json_t *matrix,
+                         char *(*read)(const struct draft *, const char *, const json_t *,
+                                       uint32_t *),
+                         uint32_t *out)
+{
+    char row_path[PATH_BYTES], place[PATH_BYTES];
+    uint32_t nodes = draft->nodes;
+    char *error = read_list(draft, path, matrix);
+    if (error == NULL && json_array_size(matrix) != nodes)
+        return draft_error(draft, path, "%zu rows for %" PRIu32 " nodes; give a row for each node",
+                           json_array_size(matrix), nodes);
+    for (uint32_t from = 0; error == NULL && from < nodes; from++) {
+        const json_t *row = json_array_get(matrix, from);
+        at_index(row_path, path, from);
+        error = read_list(draft, row_path, row);
+        if (error == NULL && json_array_size(row) != nodes)
+            return draft_error(draft, row_path,
+                               "%zu columns for %" PRIu32 " nodes; give a column for each node",
+                               json_array_size(row), nodes);
+        for (uint32_t to = 0; error == NULL && to < nodes; to++)
+            error = read(draft, at_index(place, row_path, to), json_array_get(row, to),
+                         &out[from * nodes + to]);
+    }
+    return error;
+}
+
+static char *read_latencies(struct draft *draft, const json_t *root)
+{
+    const json_t *latency = json_object_get(root, "latency_ns"),
+                 *distances = json_object_get(root, "distances"),
+                 *local = json_object_get(root, "local_ns");
+    if (latency != NULL) {
+        if (distances != NULL || local != NULL)
+            return draft_error(draft, distances != NULL ? "$.distances" : "$.local_ns",
+                               "$.latency_ns says it already; leave out one of them");
+        return read_matrix(draft, "$.latency_ns", latency, read_latency, draft->latency_ns);
+    }
+    uint64_t local_ns = DEFAULT_LOCAL_NS;
+    if (local != NULL) {
+        char *error = in_range(draft, "$.local_ns", local, 1, LATENCY_MOST_NS, &local_ns);
+        if (error != NULL)
+            return error;
+    }
+    const char *source = local != NULL ? "given" : "Intel MLC on a 2-socket Ice Lake";
+    if (distances == NULL)
+        return draft_derive_latency(draft, NULL, (uint32_t)local_ns, source);
+    uint32_t matrix[MACHINE_NODES_MAX * MACHINE_NODES_MAX];
+    char *error = read_matrix(draft, "$.distances", distances, read_distance, matrix);
+    return error != NULL ? error : draft_derive_latency(draft, matrix, (uint32_t)local_ns, source);
+}
+
+/* ---- links, caches ---- */
+
+static char *read_link_end(const struct draft *draft, const char *path, json_t *object,
+                           const char *key, uint32_t *out)
+{
+    char place[PATH_BYTES];
+    const json_t *value = json_object_get(object, key);
+    uint64_t id = 0;
+    at_key(place, path, key);
+    if (value == NULL)
+        return draft_error(draft, place, "missing; give the number of a node");
+    char *error = in_range(draft, place, value, 0, NODE_ID_MOST, &id);
+    if (error != NULL)
+        return error;
+    for (uint32_t i = 0; i < draft->nodes; i++) {
+        if (draft->node[i].os_id == id) {
+            *out = i;
+            return NULL;
+        }
+    }
+    return draft_error(draft, place, "no node %" PRIu64 "; give one of $.nodes", id);
+}
+
+static char *read_links(struct draft *draft, const json_t *links)
+{
+    static const char *const keys[] = {"from", "to", "gb_per_s", NULL};
+    char path[PATH_BYTES], place[PATH_BYTES], *error = read_list(draft, "$.links", links);
+    if (error == NULL && json_array_size(links) > MACHINE_LINKS_MAX)
+        return draft_error(draft, "$.links", "more than %u links; leave some out",
+                           MACHINE_LINKS_MAX);
+    for (size_t i = 0; error == NULL && i < json_array_size(links); i++) {
+        json_t *object = json_array_get(links, i);
+        struct machine_link link = {0};
+        at_index(path, "$.links", i);
+        error = read_object(draft, path, object, NULL, keys, NULL);
+        if (error == NULL)
+            error = read_link_end(draft, path, object, "from", &link.from);
+        if (error == NULL)
+            error = read_link_end(draft, path, object, "to", &link.to);
+        if (error != NULL)
+            return error;
+        const json_t *rate = json_object_get(object, "gb_per_s");
+        at_key(place, path, "gb_per_s");
+        double gb_per_s = rate != NULL ? json_number_value(rate) : 0;
+        if (!(gb_per_s >= 0.001 && gb_per_s <= 1e6))
+            return draft_error(draft, place, "not a rate from 0.001 to 1000000 GB/s; give one");
+        link.mb_per_s = (uint32_t)lround(gb_per_s * 1000);
+        draft->link[draft->links++] = link;
+    }
+    return error;
+}
+
+static char *read_caches(struct draft *draft, const json_t *caches)
+{
+    char path[PATH_BYTES], *error = read_list(draft, "$.caches", caches);
+    if (error == NULL && json_array_size(caches) > MACHINE_CACHES_MAX)
+        return draft_error(draft, "$.caches", "more than %u caches; leave some out",
+                           MACHINE_CACHES_MAX);
+    for (size_t i = 0; error == NULL && i < json_array_size(caches); i++) {
+        json_t *object = json_array_get(caches, i);
+        at_index(path, "$.caches", i);
+        for (const struct field *field = cache_fields; json_is_object(object) && field->key != NULL;
+             field++)
+            if (json_object_get(object, field->key) == NULL)
+                return draft_error(draft, path,
+                                   "no '%s'; a cache needs level, kind, size, ways and line",
+                                   field->key);
+        error =
+            read_object(draft, path, object, cache_fields, NULL, &draft->cache[draft->caches++]);
+    }
+    return error;
+}
+
+/* ---- TLBs ---- */
+
+/* An object with `entries` and without `ways` is fully associative. */
+static uint32_t ways_of(const json_t *object, uint32_t entries, uint32_t ways)
+{
+    bool full = ways == 0 || (json_object_get(object, "entries") != NULL &&
+                              json_object_get(object, "ways") == NULL);
+    if (full)
+        return entries > 0 ? entries : 1;
+    return ways;
+}
+
+/* The TLB's refill chooses the defaults of everything else, so it is read before all. */
+static char *read_tlbs(struct draft *draft, json_t *root)
+{
+    json_t *tlb = json_object_get(root, "tlb"), *l2tlb = json_object_get(root, "l2tlb");
+    char *error =
+        tlb != NULL ? read_object(draft, "$.tlb", tlb, tlb_fields, NULL, &draft->tlb) : NULL;
+    if (error != NULL)
+        return error;
+    const struct machine_defaults *defaults = &machine_defaults[draft->tlb.refill];
+    draft->cpu_mhz = defaults->cpu_mhz;
+    draft->tlb = defaults->tlb;
+    draft->l2tlb = defaults->l2tlb;
+    draft->costs = defaults->costs;
+    if (tlb != NULL) {
+        error = read_object(draft, "$.tlb", tlb, tlb_fields, NULL, &draft->tlb);
+        draft->tlb.ways = ways_of(tlb, draft->tlb.entries, draft->tlb.ways);
+    }
+    if (error == NULL && l2tlb != NULL) {
+        error = read_object(draft, "$.l2tlb", l2tlb, l2tlb_fields, NULL, &draft->l2tlb);
+        draft->l2tlb.ways = ways_of(l2tlb, draft->l2tlb.entries, draft->l2tlb.ways);
+    }
+    return error;
+}
+
+static char *read_root(struct draft *draft, json_t *root)
+{
+    static const char *const keys[] = {"nodes", "latency_ns", "distances", "local_ns", "links",
+                                       "tlb",   "l2tlb",      "caches",    "costs",    NULL};
+    if (!json_is_object(root))
+        return expected(draft, "$", root, "an object");
+    char *error = read_tlbs(draft, root);
+    if (error == NULL)
+        error = read_object(draft, "$", root, machine_fields, keys, draft);
+    json_t *value = json_object_get(root, "nodes");
+    if (error == NULL && value == NULL)
+        return draft_error(draft, "$",
+                           "no 'nodes'; give at least [{\"cpus\": [0], \"memory\": \"1G\"}]");
+    if (error == NULL)
+        error = read_nodes(draft, value);
+    if (error == NULL && draft->nodes > 0)
+        error = read_latencies(draft, root);
+    if (error == NULL && (value = json_object_get(root, "links")) != NULL)
+        error = read_links(draft, value);
+    if (error == NULL && (value = json_object_get(root, "caches")) != NULL)
+        error = read_caches(draft, value);
+    if (error == NULL && (value = json_object_get(root, "costs")) != NULL)
+        error = read_object(draft, "$.costs", value, cost_fields, NULL, &draft->costs);
+    return error;
+}
+
+char *draft_read_json(struct draft *draft, const char *text, size_t text_bytes)
+{
+    json_error_t parse_error;
+    draft->json = true;
+    json_t *root = json_loadb(text, text_bytes, JSON_REJECT_DUPLICATES, &parse_error);
+    if (root == NULL) {
+        char place[48];
+        snprintf(place, sizeof place, "line %d, column %d", parse_error.line, parse_error.column);
+        return draft_error(draft, place, "not JSON: %s; correct it", parse_error.text);
+    }
+    char *error = read_root(draft, root);
+    json_decref(root);
+    return error;
+}

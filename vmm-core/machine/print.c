@@ -1,0 +1,176 @@
+/* Writes a machine as JSON that json.c reads back to an equal one: rows of a matrix, nodes and
+ * links on a line each, so that a person can read and edit it. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "vmm-core/machine/draft.h"
+#include "vmm-core/machine/fields.h"
+#include "vmm-core/machine/size.h"
+
+static uint32_t read_u32(const void *base, size_t offset)
+{
+    uint32_t value;
+    memcpy(&value, (const char *)base + offset, sizeof value);
+    return value;
+}
+
+static uint64_t read_u64(const void *base, size_t offset)
+{
+    uint64_t value;
+    memcpy(&value, (const char *)base + offset, sizeof value);
+    return value;
+}
+
+static void print_text(FILE *out, const char *text)
+{
+    json_t *string = json_string(text);
+    char *quoted = string != NULL ? json_dumps(string, JSON_ENCODE_ANY) : NULL;
+    fputs(quoted != NULL ? quoted : "\"\"",
+          out); /* text that is no UTF-8 cannot come from a reader */
+    free(quoted);
+    json_decref(string);
+}
+
+static void print_size(FILE *out, uint64_t bytes)
+{
+    char text[SIZE_TEXT_BYTES];
+    size_format(bytes, text);
+    fprintf(out, text[strspn(text, "0123456789")] == '\0' ? "%s" : "\"%s\"", text);
+}
+
+static void print_field(FILE *out, const struct field *field, const void *base, uint32_t entries)
+{
+    switch (field->kind) {
+    case FIELD_U32:
+        fprintf(out, "%" PRIu32, read_u32(base, field->offset));
+        break;
+    case FIELD_U64:
+        fprintf(out, "%" PRIu64, read_u64(base, field->offset));
+        break;
+    case FIELD_SIZE32:
+        print_size(out, read_u32(base, field->offset));
+        break;
+    case FIELD_SIZE64:
+        print_size(out, read_u64(base, field->offset));
+        break;
+    case FIELD_WAYS:
+        if (read_u32(base, field->offset) == entries)
+            fputs("\"full\"", out);
+        else
+            fprintf(out, "%" PRIu32, read_u32(base, field->offset));
+        break;
+    case FIELD_WORD:
+        print_text(out, field->words[read_u32(base, field->offset)]);
+        break;
+    case FIELD_BOOL:
+        fputs(*(const bool *)(const void *)((const char *)base + field->offset) ? "true" : "false",
+              out);
+        break;
+    case FIELD_TEXT:
+        print_text(out, (const char *)base + field->offset);
+        break;
+    }
+}
+
+static void print_object(FILE *out, const struct field *fields, const void *base, uint32_t entries,
+                         const char *gap)
+{
+    fputc('{', out);
+    for (const struct field *field = fields; field->key != NULL; field++) {
+        fprintf(out, "%s%s\"%s\": ", field == fields ? "" : ",",
+                field == fields && *gap == ' ' ? "" : gap, field->key);
+        print_field(out, field, base, entries);
+    }
+    fputs(*gap == ' ' ? "}" : "\n  }", out);
+}
+
+/* 0, 1, 2, 3, 8 as ["0-3", 8]. */
+static void print_cpus(FILE *out, const struct machine *machine, uint32_t node)
+{
+    const char *comma = "";
+    fputc('[', out);
+    for (uint32_t i = 0; i < machine->cpus; i++) {
+        if (machine->cpu_node[i] != node)
+            continue;
+        uint32_t last = i;
+        while (last + 1 < machine->cpus && machine->cpu_node[last + 1] == node &&
+               machine->cpu_os_id[last + 1] == machine->cpu_os_id[last] + 1)
+            last++;
+        if (last > i)
+            fprintf(out, "%s\"%" PRIu32 "-%" PRIu32 "\"", comma, machine->cpu_os_id[i],
+                    machine->cpu_os_id[last]);
+        else
+            fprintf(out, "%s%" PRIu32, comma, machine->cpu_os_id[i]);
+        comma = ", ";
+        i = last;
+    }
+    fputc(']', out);
+}
+
+static void print_nodes(FILE *out, const struct machine *machine)
+{
+    fputs("  \"nodes\": [", out);
+    for (uint32_t i = 0; i < machine->nodes; i++) {
+        const struct machine_node *node = &machine->node[i];
+        fprintf(out, "%s\n    {\"id\": %" PRIu32 ", \"cpus\": ", i == 0 ? "" : ",", node->os_id);
+        print_cpus(out, machine, i);
+        fputs(", \"memory\": ", out);
+        print_size(out, node->memory_bytes);
+        fprintf(out, ", \"service_ns\": %" PRIu32 "}", node->service_ns);
+    }
+    fputs("\n  ],\n  \"latency_ns\": [", out);
+    for (uint32_t from = 0; from < machine->nodes; from++) {
+        fprintf(out, "%s\n    [", from == 0 ? "" : ",");
+        for (uint32_t to = 0; to < machine->nodes; to++)
+            fprintf(out, "%s%" PRIu32, to == 0 ? "" : ", ", machine_latency_ns(machine, from, to));
+        fputc(']', out);
+    }
+    fputs("\n  ],\n  \"links\": [", out);
+    for (uint32_t i = 0; i < machine->links; i++) {
+        const struct machine_link *link = &machine->link[i];
+        fprintf(out,
+                "%s\n    {\"from\": %" PRIu32 ", \"to\": %" PRIu32 ", \"gb_per_s\": %" PRIu32
+                ".%03" PRIu32 "}",
+                i == 0 ? "" : ",", machine->node[link->from].os_id, machine->node[link->to].os_id,
+                link->mb_per_s / 1000, link->mb_per_s % 1000);
+    }
+    fputs(machine->links > 0 ? "\n  ],\n" : "],\n", out);
+}
+
+char *machine_to_json(const struct machine *machine)
+{
+    char *text = NULL;
+    size_t text_bytes = 0;
+    FILE *out = open_memstream(&text, &text_bytes);
+    if (out == NULL)
+        return NULL;
+    fputs("{\n  \"name\": ", out);
+    print_text(out, machine->name);
+    fputs(",\n  \"source\": ", out);
+    print_text(out, machine->source);
+    fprintf(out, ",\n  \"cpu_mhz\": %" PRIu32 ",\n  \"page_size\": ", machine->cpu_mhz);
+    print_size(out, machine->page_bytes);
+    fputs(",\n", out);
+    print_nodes(out, machine);
+    fputs("  \"tlb\": ", out);
+    print_object(out, tlb_fields, &machine->tlb, machine->tlb.entries, " ");
+    fputs(",\n  \"l2tlb\": ", out);
+    print_object(out, l2tlb_fields, &machine->l2tlb, machine->l2tlb.entries, " ");
+    fputs(",\n  \"caches\": [", out);
+    for (uint32_t i = 0; i < machine->caches; i++) {
+        fprintf(out, "%s\n    ", i == 0 ? "" : ",");
+        print_object(out, cache_fields, &machine->cache[i], 0, " ");
+    }
+    fputs(machine->caches > 0 ? "\n  ],\n  \"costs\": " : "],\n  \"costs\": ", out);
+    print_object(out, cost_fields, &machine->costs, 0, "\n    ");
+    fputs("\n}\n", out);
+    if (fclose(out) != 0) { /* the only failure of a memory stream is no memory */
+        free(text);
+        return NULL;
+    }
+    return text;
+}
