@@ -124,7 +124,7 @@ CREATE TABLE run (
 CREATE TABLE run_metric (
   run_id INTEGER NOT NULL REFERENCES run,
   metric TEXT NOT NULL,             -- its name; a unit ends the name (_ns)
-  value REAL,                       -- NULL: this run has no such figure. Integers are stored as integers
+  value NUMERIC,                    -- NULL: this run has no such figure. Integers are stored as integers
   PRIMARY KEY (run_id, metric)
 ) WITHOUT ROWID;
 
@@ -187,7 +187,7 @@ CREATE TABLE run_page (
   ppn INTEGER NOT NULL,             -- guest-physical page number: order of first touch
   space INTEGER NOT NULL,           -- address space of its first mapping
   page INTEGER NOT NULL,            -- virtual page number of its first mapping
-  region INTEGER,                   -- region it lies in, the smallest that holds it; NULL: none
+  region INTEGER,                   -- the smallest region that holds it, else the one that holds most of it; NULL: none
   first_home INTEGER NOT NULL,      -- node it was placed on
   home INTEGER NOT NULL,            -- node of the master copy at the end
   replicas INTEGER NOT NULL,        -- nodes with a replica at the end, a bit each

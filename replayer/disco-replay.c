@@ -1,0 +1,177 @@
+/* disco-replay: what would this recorded program cost on that machine under those policies? */
+#include <signal.h>
+#include <stdlib.h>
+
+#include "replayer/engine.h"
+#include "replayer/list.h"
+#include "replayer/store.h"
+
+#define USAGE_EXIT 2
+
+/* Everything that a command has opened; freed together. */
+struct command {
+    struct options options;
+    struct registry *registry;
+    struct policy_choices choices;
+    struct machine *machine;
+    char *machine_json;
+    struct trace_reader *reader;
+    struct schedule *schedule;
+    struct replay **replay; /* [choices.count] */
+    struct results *results;
+};
+
+static void command_free(struct command *command)
+{
+    for (size_t i = 0; command->replay != NULL && i < command->choices.count; i++)
+        replay_free(command->replay[i]);
+    free((void *)command->replay);
+    free(command->results);
+    schedule_free(command->schedule);
+    if (command->reader != NULL)
+        trace_reader_close(command->reader);
+    free(command->machine_json);
+    if (command->machine != NULL)
+        machine_free(command->machine);
+    policy_choices_free(&command->choices);
+    registry_free(command->registry);
+    options_free(&command->options);
+}
+
+static int end_with(const char *error, int code)
+{
+    (void)fprintf(stderr, "disco-replay: %s\n", error);
+    return code;
+}
+
+static char *load_machine(struct command *command)
+{
+    char *error = machine_load(command->options.machine, &command->machine);
+    if (error != NULL)
+        return error;
+    command->machine_json = machine_to_json(command->machine);
+    return command->machine_json == NULL ? say_no_memory() : NULL;
+}
+
+static char *open_all(struct command *command)
+{
+    const struct options *options = &command->options;
+    char *error = trace_reader_open(options->trace, &command->reader);
+    if (error == NULL && !options->no_results)
+        error = store_probe(options->results, options->trace,
+                            trace_reader_summary(command->reader)->checksum);
+    if (error == NULL)
+        error =
+            schedule_make(options->schedule, options->trace, command->machine, &command->schedule);
+    if (error != NULL)
+        return error;
+    command->replay = calloc(command->choices.count, sizeof *command->replay);
+    command->results = calloc(command->choices.count, sizeof *command->results);
+    if (command->replay == NULL || command->results == NULL)
+        return say_no_memory();
+    struct replay_options replay = {
+        .machine = command->machine,
+        .schedule = command->schedule,
+        .seed = options->seed,
+        .refs_per_sample = options->refs_per_sample,
+        .epoch_references = options->epoch_references,
+        .log_actions = options->log_actions,
+        .check_every = options->check_every,
+    };
+    for (size_t i = 0; i < command->choices.count; i++) {
+        const struct policy_choice *choice = &command->choices.choice[i];
+        error = replay_new(&replay, command->reader, choice, &command->replay[i]);
+        if (error != NULL) {
+            char *named = say("policy %s: %s", choice->label, error);
+            free(error);
+            return named;
+        }
+    }
+    return NULL;
+}
+
+/* Stores and prints. Results of all policies, or of none. */
+static char *report(struct command *command)
+{
+    const struct options *options = &command->options;
+    struct report report = {
+        .options = options,
+        .reader = command->reader,
+        .machine = command->machine,
+        .schedule = command->schedule,
+        .machine_json = command->machine_json,
+        .refs_per_sample = command->replay[0]->refs_per_sample,
+        .epoch_references = command->replay[0]->epoch_references,
+        .results = command->results,
+        .runs = command->choices.count,
+    };
+    for (size_t i = 0; i < report.runs; i++)
+        report.results[i] = results_of(command->replay[i], command->machine);
+    char *error = options->no_results ? NULL : store_write(options->results, &report);
+    if (error == NULL)
+        error = options->json ? report_json(&report, stdout) : report_table(&report, stdout);
+    if (error == NULL && fflush(stdout) != 0)
+        error = say("standard output: could not be written");
+    return error;
+}
+
+static char *replay(struct command *command)
+{
+    char *error = open_all(command);
+    if (error != NULL)
+        return error;
+    size_t policies = command->choices.count;
+    uint32_t threads = command->options.threads;
+    error = engine_run(command->options.trace, command->replay, policies,
+                       threads == 0 ? engine_threads(policies) : threads);
+    return error == NULL ? report(command) : error;
+}
+
+/* Held back; the engine looks whether one is pending. So nothing is ever half done. */
+static void hold_signals(void)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+static int run(struct command *command)
+{
+    const struct options *options = &command->options;
+    char *error = registry_open(&command->registry);
+    int code = EXIT_FAILURE;
+    if (error == NULL && options->list_policies) {
+        list_policies(command->registry, stdout);
+        return EXIT_SUCCESS;
+    }
+    for (size_t i = 0; error == NULL && i < options->policies; i++)
+        if ((error = registry_choose(command->registry, options->policy[i], &command->choices)) !=
+            NULL)
+            code = USAGE_EXIT;
+    if (error == NULL)
+        error = load_machine(command);
+    if (error == NULL && options->print_machine) {
+        (void)printf("%s\n", command->machine_json);
+        return EXIT_SUCCESS;
+    }
+    if (error == NULL) {
+        hold_signals();
+        error = replay(command);
+    }
+    if (error == NULL)
+        return EXIT_SUCCESS;
+    code = end_with(error, code);
+    free(error);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct command command = {0};
+    options_parse(argc, argv, &command.options);
+    int code = run(&command);
+    command_free(&command);
+    return code;
+}

@@ -1,0 +1,116 @@
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "replayer/report.h"
+
+/* Digits of a real: enough to tell shares apart, few enough to be read. */
+#define REAL_DIGITS 12
+
+const char *const event_name[EVENT_TYPES] = {
+    [EVENT_DISPATCH] = "dispatch", [EVENT_IDLE] = "idle",         [EVENT_TIME] = "time",
+    [EVENT_ASID] = "asid",         [EVENT_TLBWRITE] = "tlbwrite", [EVENT_MAP] = "map",
+    [EVENT_UNMAP] = "unmap",       [EVENT_FORK] = "fork",         [EVENT_EXIT] = "exit",
+    [EVENT_DMA] = "dma",           [EVENT_SHARE] = "share",       [EVENT_ZERO] = "zero",
+    [EVENT_FREE] = "free",
+};
+
+static json_t *parameters(const struct policy_choice *choice)
+{
+    json_t *object = json_object();
+    for (size_t i = 0; i < choice->policy->param_count; i++)
+        (void)json_object_set_new(object, choice->policy->params[i].name,
+                                  json_integer(choice->param[i]));
+    return object;
+}
+
+char *report_parameters(const struct policy_choice *choice)
+{
+    json_t *object = parameters(choice);
+    char *text = json_dumps(object, 0);
+    json_decref(object);
+    return text;
+}
+
+static json_t *text_or_null(const char *text)
+{
+    json_t *string = text == NULL ? NULL : json_string(text);
+    return string == NULL ? json_null() : string; /* also for text that is not UTF-8 */
+}
+
+static json_t *left_out(const struct report *report)
+{
+    json_t *object = json_object();
+    for (unsigned i = 0; i < EVENT_TYPES; i++)
+        if (report->runs > 0 && report->results[0].replay->left_out[i] > 0)
+            (void)json_object_set_new(object, event_name[i],
+                                      json_integer(
+                                          (json_int_t)report->results[0].replay->left_out[i]));
+    return object;
+}
+
+static json_t *trace(const struct report *report)
+{
+    const struct trace_summary *summary = trace_reader_summary(report->reader);
+    json_t *object = json_object();
+    (void)json_object_set_new(object, "file", text_or_null(report->options->trace));
+    (void)json_object_set_new(object, "checksum", text_or_null(summary->checksum));
+    (void)json_object_set_new(object, "source", text_or_null(summary->facts.source));
+    (void)json_object_set_new(object, "command", text_or_null(summary->facts.command));
+    (void)json_object_set_new(object, "references", json_integer((json_int_t)summary->refs));
+    (void)json_object_set_new(object, "events", json_integer((json_int_t)summary->events));
+    (void)json_object_set_new(object, "streams", json_integer(summary->streams));
+    (void)json_object_set_new(object, "page_bytes", json_integer(summary->facts.page_bytes));
+    (void)json_object_set_new(object, "sampled", json_boolean(summary->facts.sampled));
+    (void)json_object_set_new(object, "complete", json_boolean(summary->complete));
+    (void)json_object_set_new(object, "refs_per_sample",
+                              json_integer((json_int_t)report->refs_per_sample));
+    (void)json_object_set_new(object, "schedule", text_or_null(report->schedule->name));
+    (void)json_object_set_new(object, "schedule_reason", text_or_null(report->schedule->reason));
+    (void)json_object_set_new(object, "left_out", left_out(report));
+    return object;
+}
+
+static json_t *value(const struct value *value)
+{
+    switch (value->kind) {
+    case VALUE_INTEGER:
+        return json_integer((json_int_t)value->integer);
+    case VALUE_REAL:
+        return json_real(value->real);
+    case VALUE_ABSENT:
+        break;
+    }
+    return json_null();
+}
+
+static json_t *run(const struct results *results)
+{
+    const struct policy_choice *choice = results->replay->choice;
+    json_t *object = json_object();
+    (void)json_object_set_new(object, "run_id",
+                              results->run_id == 0 ? json_null() : json_integer(results->run_id));
+    (void)json_object_set_new(object, "policy", text_or_null(choice->policy->name));
+    (void)json_object_set_new(object, "parameters", parameters(choice));
+    for (unsigned i = 0; i < FIGURE_COUNT; i++) {
+        (void)json_object_set_new(object, figure_name[i], value(&results->figure[i]));
+        if (i == FIGURE_cache_misses) /* no caches are modelled yet: an empty list */
+            (void)json_object_set_new(object, "caches", json_array());
+    }
+    return object;
+}
+
+char *report_json(const struct report *report, FILE *out)
+{
+    json_t *object = json_object(), *runs = json_array();
+    (void)json_object_set_new(object, "trace", trace(report));
+    (void)json_object_set_new(object, "machine", json_loads(report->machine_json, 0, NULL));
+    for (size_t i = 0; i < report->runs; i++)
+        (void)json_array_append_new(runs, run(&report->results[i]));
+    (void)json_object_set_new(object, "runs", runs);
+    int failed = json_dumpf(object, out, JSON_INDENT(2) | JSON_REAL_PRECISION(REAL_DIGITS));
+    json_decref(object);
+    if (failed != 0)
+        return say("standard output: the JSON could not be written");
+    (void)fputc('\n', out);
+    return NULL;
+}

@@ -1,0 +1,24 @@
+#include "replayer/list.h"
+
+#include <inttypes.h>
+
+static void list_param(const struct policy_param *param, FILE *out)
+{
+    (void)fprintf(out, "    %s=%" PRId64 " (%s, %" PRId64 " to ", param->name, param->standard,
+                  param->unit, param->least);
+    if (param->most == INT64_MAX)
+        (void)fprintf(out, "any");
+    else
+        (void)fprintf(out, "%" PRId64, param->most);
+    (void)fprintf(out, ")\n        %s\n        default: %s\n", param->help, param->source);
+}
+
+void list_policies(const struct registry *registry, FILE *out)
+{
+    for (size_t i = 0; i < registry_count(registry); i++) {
+        const struct policy *policy = registry_policy(registry, i);
+        (void)fprintf(out, "%s\n    %s\n", policy->name, policy->summary);
+        for (size_t p = 0; p < policy->param_count; p++)
+            list_param(&policy->params[p], out);
+    }
+}

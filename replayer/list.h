@@ -1,0 +1,11 @@
+/* --list-policies: each policy with its parameters, their units, ranges, defaults and sources. */
+#ifndef DISCO_REPLAYER_LIST_H
+#define DISCO_REPLAYER_LIST_H
+
+#include <stdio.h>
+
+#include "replayer/registry.h"
+
+void list_policies(const struct registry *registry, FILE *out);
+
+#endif

@@ -1,0 +1,78 @@
+/* The figures of a finished replay, by the names that --json prints and table run_metric holds.
+ *
+ *   time_ns          the clock of the CPU that is furthest
+ *   execution_ns to idle_ns  averages over the CPUs that were used, rounded down; what is lost by
+ *                    rounding goes to idle_ns, so that the eight add up to time_ns exactly
+ *   memory_accesses  references that reached memory: local and remote ones
+ *   local_share      local_accesses / memory_accesses
+ *   frames_used, replica_frames  at the end, over all nodes; the most of each node is in run_node
+ *   imbalance        100 * standard deviation / mean of the accesses that the nodes with memory
+ * served, with the deviation of a sample (n - 1), as Carrefour does (ASPLOS'13) cache_misses,
+ * optimum_ratio  absent: caches and the offline optimum are not part of this version
+ */
+#ifndef DISCO_REPLAYER_RESULTS_H
+#define DISCO_REPLAYER_RESULTS_H
+
+#include "replayer/replay.h"
+
+#define FIGURES(X)                                                                                 \
+    X(references)                                                                                  \
+    X(memory_accesses)                                                                             \
+    X(local_accesses)                                                                              \
+    X(local_share)                                                                                 \
+    X(time_ns)                                                                                     \
+    X(execution_ns)                                                                                \
+    X(tlb_ns)                                                                                      \
+    X(local_stall_ns)                                                                              \
+    X(remote_stall_ns)                                                                             \
+    X(move_ns)                                                                                     \
+    X(shootdown_ns)                                                                                \
+    X(monitor_ns)                                                                                  \
+    X(idle_ns)                                                                                     \
+    X(tlb_misses)                                                                                  \
+    X(l2tlb_misses)                                                                                \
+    X(cache_misses)                                                                                \
+    X(migrations)                                                                                  \
+    X(replications)                                                                                \
+    X(collapses)                                                                                   \
+    X(shootdowns)                                                                                  \
+    X(refused)                                                                                     \
+    X(frames_used)                                                                                 \
+    X(replica_frames)                                                                              \
+    X(imbalance)                                                                                   \
+    X(optimum_ratio)
+
+enum figure {
+#define FIGURE_ENUM(name) FIGURE_##name,
+    FIGURES(FIGURE_ENUM)
+#undef FIGURE_ENUM
+        FIGURE_COUNT
+};
+
+enum value_kind {
+    VALUE_ABSENT,
+    VALUE_INTEGER,
+    VALUE_REAL,
+};
+
+struct value {
+    enum value_kind kind;
+    uint64_t integer;
+    double real;
+};
+
+struct results {
+    int64_t run_id; /* of table run; 0: not stored */
+    const struct replay *replay;
+    struct value figure[FIGURE_COUNT];
+};
+
+extern const char *const figure_name[FIGURE_COUNT];
+
+struct results results_of(const struct replay *replay, const struct machine *machine);
+
+/* The time accounts of one CPU in ns, rounded down, the rest in idle: they add up to its clock. */
+void results_accounts_ns(const struct memory_cpu_counters *cpu,
+                         uint64_t account_ns[MEMORY_ACCOUNT_COUNT]);
+
+#endif
