@@ -89,15 +89,15 @@ void block_row_describe(const struct ref_block *block, struct block_row *row)
     row->events = block->events;
     uint64_t low = block->refs != 0 ? UINT64_MAX : 0;
     uint64_t high = 0;
-    uint32_t kinds = 0;
+    uint8_t seen[REF_KIND_MASK + 1] = {0};
     for (uint32_t i = 0; i < block->refs; i++) {
         low = block->addr[i] < low ? block->addr[i] : low;
         high = block->addr[i] > high ? block->addr[i] : high;
-        kinds |= 1u << (block->what[i] & REF_KIND_MASK);
+        seen[block->what[i] & REF_KIND_MASK] = 1;
     }
     row->min_addr = low;
     row->max_addr = high;
-    row->kinds = kinds;
+    row->kinds = (uint32_t)(seen[0] | seen[1] << 1 | seen[2] << 2 | seen[3] << 3);
     row->first_time = block->first_time;
     row->last_time = block->last_time;
     if (block->refs != 0 && (block->columns & COLUMN_BIT(COLUMN_TIME)) != 0) {

@@ -8,7 +8,7 @@
 #define SLOT_BITS 18u
 #define SLOTS     (1u << SLOT_BITS)
 #define USED_MOST (SLOTS / 4 * 3 - TRACE_BLOCK_REFS)
-#define NO_STREAM UINT32_MAX
+#define NO_OWNER  UINT64_MAX
 
 struct page_counts {
     unsigned page_shift;
@@ -25,7 +25,7 @@ struct page_counts *page_counts_new(unsigned page_shift)
     counts->page_shift = page_shift;
     counts->used = 0;
     for (size_t i = 0; i < SLOTS; i++)
-        counts->slot[i] = (struct page_count){.stream = NO_STREAM};
+        counts->slot[i] = (struct page_count){.owner = NO_OWNER};
     return counts;
 }
 
@@ -43,17 +43,18 @@ void page_counts_add(struct page_counts *counts, uint32_t space, uint32_t stream
                      const uint64_t *addr, const uint8_t *what, size_t refs)
 {
     const unsigned shift = counts->page_shift;
+    const uint64_t owner = (uint64_t)space << 32 | stream;
     /* Fibonacci hashing (Knuth, The Art of Computer Programming 3, section 6.4) of page and owner
      */
     const uint64_t factor = UINT64_C(0x9e3779b97f4a7c15);
-    const uint64_t owner = ((uint64_t)space << 32 | stream) * UINT64_C(0xc2b2ae3d27d4eb4f);
+    const uint64_t mix = owner * UINT64_C(0xc2b2ae3d27d4eb4f);
     struct page_count *slot = counts->slot;
     for (size_t i = 0; i < refs; i++) {
         uint64_t page = addr[i] >> shift;
-        uint32_t at = (uint32_t)(((page ^ owner) * factor) >> (64 - SLOT_BITS));
-        while (slot[at].page != page || slot[at].stream != stream || slot[at].space != space) {
-            if (slot[at].stream == NO_STREAM) {
-                slot[at] = (struct page_count){.page = page, .space = space, .stream = stream};
+        uint32_t at = (uint32_t)(((page ^ mix) * factor) >> (64 - SLOT_BITS));
+        while (slot[at].page != page || slot[at].owner != owner) {
+            if (slot[at].owner == NO_OWNER) {
+                slot[at] = (struct page_count){.page = page, .owner = owner};
                 counts->taken[counts->used++] = at;
                 break;
             }
@@ -68,11 +69,11 @@ static int by_key(const void *left, const void *right, void *slots)
     const struct page_count *slot = slots;
     const struct page_count *a = slot + *(const uint32_t *)left;
     const struct page_count *b = slot + *(const uint32_t *)right;
-    if (a->space != b->space)
-        return a->space < b->space ? -1 : 1;
+    if (a->owner >> 32 != b->owner >> 32)
+        return a->owner >> 32 < b->owner >> 32 ? -1 : 1;
     if (a->page != b->page)
         return a->page < b->page ? -1 : 1;
-    return a->stream < b->stream ? -1 : a->stream > b->stream;
+    return a->owner < b->owner ? -1 : a->owner > b->owner;
 }
 
 int page_counts_empty(struct page_counts *counts,
@@ -85,7 +86,7 @@ int page_counts_empty(struct page_counts *counts,
         struct page_count *slot = counts->slot + counts->taken[i];
         if (result == 0)
             result = take(to, slot);
-        *slot = (struct page_count){.stream = NO_STREAM};
+        *slot = (struct page_count){.owner = NO_OWNER};
     }
     counts->used = 0;
     return result;

@@ -10,7 +10,7 @@
 
 struct page_count {
     uint64_t page;
-    uint32_t space, stream;
+    uint64_t owner;   /* space in the upper half, stream in the lower: one comparison */
     uint32_t kind[4]; /* by enum ref_kind; emptied long before 2^32 */
 };
 
@@ -27,8 +27,8 @@ bool page_counts_room(const struct page_counts *counts);
 void page_counts_add(struct page_counts *counts, uint32_t space, uint32_t stream,
                      const uint64_t *addr, const uint8_t *what, size_t refs);
 
-/* Hands every count to `take`, in the order (space, page, stream), and forgets them. Stops at the
- * first that does not return 0, and returns that. */
+/* Hands every count to `take`, in the order (space, page, stream), and forgets them. Gives nothing
+ * more after the first for which that does not return 0, and returns what it did. */
 int page_counts_empty(struct page_counts *counts,
                       int (*take)(void *to, const struct page_count *count), void *to);
 

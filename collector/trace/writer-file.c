@@ -336,22 +336,31 @@ char *writer_file_block(struct writer_file *file, const struct block_row *row)
     return finish(file, INSERT_BLOCK);
 }
 
+struct count_place {
+    sqlite3_stmt *statement;
+    struct trace_totals *totals;
+};
+
 static int add_count(void *to, const struct page_count *count)
 {
-    sqlite3_stmt *statement = to;
-    bind(statement, 1, count->space);
-    bind(statement, 2, count->page);
-    bind(statement, 3, count->stream);
-    for (int kind = 0; kind < 4; kind++)
-        sqlite3_bind_int64(statement, 4 + kind, count->kind[kind]);
-    int rc = sqlite3_step(statement);
-    sqlite3_reset(statement);
+    struct count_place *place = to;
+    bind(place->statement, 1, count->owner >> 32);
+    bind(place->statement, 2, count->page);
+    bind(place->statement, 3, count->owner & UINT32_MAX);
+    for (int kind = 0; kind < 4; kind++) {
+        sqlite3_bind_int64(place->statement, 4 + kind, count->kind[kind]);
+        place->totals->kind[kind] += count->kind[kind];
+    }
+    int rc = sqlite3_step(place->statement);
+    sqlite3_reset(place->statement);
     return rc == SQLITE_DONE ? 0 : rc;
 }
 
-char *writer_file_counts(struct writer_file *file, struct page_counts *counts)
+char *writer_file_counts(struct writer_file *file, struct page_counts *counts,
+                         struct trace_totals *totals)
 {
-    int rc = page_counts_empty(counts, add_count, file->statement[ADD_COUNT]);
+    struct count_place place = {.statement = file->statement[ADD_COUNT], .totals = totals};
+    int rc = page_counts_empty(counts, add_count, &place);
     return rc == 0 ? NULL : failed(file, rc);
 }
 

@@ -31,8 +31,9 @@ char *writer_file_note(struct writer_file *file, const char *key, const char *va
 
 /* Takes the place of an earlier row of the same number. */
 char *writer_file_block(struct writer_file *file, const struct block_row *row) MUST_CHECK;
-/* Moves all counts into page_summary. */
-char *writer_file_counts(struct writer_file *file, struct page_counts *counts) MUST_CHECK;
+/* Moves all counts into page_summary, and adds them to totals->kind. */
+char *writer_file_counts(struct writer_file *file, struct page_counts *counts,
+                         struct trace_totals *totals) MUST_CHECK;
 
 /* Makes everything so far durable, and begins the next transaction. */
 char *writer_file_commit(struct writer_file *file, const struct trace_totals *totals,

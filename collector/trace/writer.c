@@ -190,19 +190,6 @@ static void count_part(struct trace_writer *writer, uint32_t stream, uint32_t fi
     const struct ref_block *block = writer->block;
     page_counts_add(writer->counts, writer->space_of[stream], stream, block->addr + first,
                     block->what + first, end - first);
-    uint32_t low = 0;
-    uint32_t high = 0;
-    uint32_t both = 0;
-    for (uint32_t i = first; i < end; i++) {
-        uint32_t kind = block->what[i] & REF_KIND_MASK;
-        low += kind & 1;
-        high += kind >> 1;
-        both += kind & (kind >> 1);
-    }
-    writer->totals.kind[REF_LOAD] += low - both;
-    writer->totals.kind[REF_STORE] += high - both;
-    writer->totals.kind[REF_TOUCH] += both;
-    writer->totals.kind[REF_FETCH] += end - first - (low + high - both);
 }
 
 /* Brings the sums up to the end of the open block: part by part, where a part ends with a run, or
@@ -211,7 +198,7 @@ static char *count(struct trace_writer *writer)
 {
     const struct ref_block *block = writer->block;
     if (!page_counts_room(writer->counts)) {
-        char *error = writer_file_counts(writer->file, writer->counts);
+        char *error = writer_file_counts(writer->file, writer->counts, &writer->totals);
         if (error != NULL)
             return error;
     }
@@ -273,7 +260,7 @@ static char *commit(struct trace_writer *writer, bool complete)
 {
     char *error = store(writer);
     if (error == NULL)
-        error = writer_file_counts(writer->file, writer->counts);
+        error = writer_file_counts(writer->file, writer->counts, &writer->totals);
     if (error == NULL)
         error = writer_file_commit(writer->file, &writer->totals, complete);
     writer->last_commit_ns = now_ns();
