@@ -65,7 +65,7 @@ static char *open_all(struct command *command)
             schedule_make(options->schedule, options->trace, command->machine, &command->schedule);
     if (error != NULL)
         return error;
-    command->replay = calloc(command->choices.count, sizeof *command->replay);
+    command->replay = calloc(command->choices.count, sizeof(struct replay *));
     command->results = calloc(command->choices.count, sizeof *command->results);
     if (command->replay == NULL || command->results == NULL)
         return say_no_memory();

@@ -113,8 +113,10 @@ static void add_policy(const struct argp_state *state, struct options *options, 
 {
     const char **more =
         reallocarray((void *)options->policy, options->policies + 1, sizeof *options->policy);
-    if (more == NULL)
+    if (more == NULL) {
         argp_failure(state, EXIT_FAILURE, ENOMEM, "--policy");
+        return;
+    }
     options->policy = more;
     options->policy[options->policies++] = words;
 }

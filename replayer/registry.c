@@ -35,13 +35,13 @@ char *registry_open(struct registry **out)
         return say_no_memory();
     uintptr_t bytes = (uintptr_t)__stop_disco_policies - (uintptr_t)__start_disco_policies;
     registry->count = bytes / sizeof(const struct policy *);
-    registry->policy = calloc(registry->count + 1, sizeof *registry->policy);
+    registry->policy = calloc(registry->count + 1, sizeof(const struct policy *));
     if (registry->policy == NULL)
         return say_no_memory();
     for (size_t i = 0; i < registry->count; i++)
         registry->policy[i] = __start_disco_policies[i];
     if (registry->count > 0)
-        qsort(registry->policy, registry->count, sizeof *registry->policy, by_name);
+        qsort(registry->policy, registry->count, sizeof(const struct policy *), by_name);
     return NULL;
 }
 

@@ -18,56 +18,64 @@ uint32_t schedule_cpu(const struct machine *machine, uint64_t os_id)
 
 /* What keeps a trace from being replayed as recorded. */
 struct misfits {
+    const struct machine *machine;
+    uint64_t
+        *cpu; /* [streams] recorded CPU of each while the trace goes by; UINT64_MAX: not known */
+    uint32_t streams;
     uint64_t unknown_refs;   /* references of streams that no CPU is known for */
     uint64_t off_refs;       /* references on CPUs that the machine has not */
     uint32_t unknown_stream; /* the first of each */
     uint64_t off_cpu;
 };
 
-/* Where each stream is while the trace goes by; UINT64_MAX: not known. */
-static char *count_misfits(struct trace_reader *reader, const struct machine *machine,
-                           bool first_is_enough, struct misfits *misfits)
+static void count_refs(struct misfits *misfits, uint32_t stream, uint64_t refs)
 {
-    uint32_t streams = trace_reader_summary(reader)->streams;
-    uint64_t *cpu = calloc((size_t)streams + 1, sizeof *cpu);
-    struct ref_block *block = ref_block_new(0);
-    char *error = cpu == NULL || block == NULL ? say_no_memory() : NULL;
-    for (uint32_t i = 0; error == NULL && i < streams; i++) {
-        int32_t recorded = trace_reader_stream(reader, i)->cpu;
-        cpu[i] = recorded < 0 ? UINT64_MAX : (uint64_t)recorded;
+    uint64_t cpu = stream < misfits->streams ? misfits->cpu[stream] : UINT64_MAX;
+    if (cpu == UINT64_MAX) {
+        if (misfits->unknown_refs == 0)
+            misfits->unknown_stream = stream;
+        misfits->unknown_refs += refs;
+    } else if (schedule_cpu(misfits->machine, cpu) == SCHEDULE_NO_CPU) {
+        if (misfits->off_refs == 0)
+            misfits->off_cpu = cpu;
+        misfits->off_refs += refs;
     }
-    bool end = false;
-    while (error == NULL && (error = trace_reader_next(reader, block, &end)) == NULL && !end) {
-        uint32_t at = 0, run = 0;
-        for (uint32_t e = 0; e <= block->events; e++) {
-            uint32_t until = e < block->events ? block->event[e].position : block->refs;
-            while (at < until) {
-                while (run + 1 < block->runs && block->run[run + 1].first <= at)
-                    run++;
-                uint32_t run_end = run + 1 < block->runs ? block->run[run + 1].first : until;
-                uint32_t stop = run_end < until ? run_end : until;
-                uint32_t stream = block->run[run].stream;
-                uint64_t on = stream < streams ? cpu[stream] : UINT64_MAX;
-                if (on == UINT64_MAX) {
-                    if (misfits->unknown_refs == 0)
-                        misfits->unknown_stream = stream;
-                    misfits->unknown_refs += stop - at;
-                } else if (schedule_cpu(machine, on) == SCHEDULE_NO_CPU) {
-                    if (misfits->off_refs == 0)
-                        misfits->off_cpu = on;
-                    misfits->off_refs += stop - at;
-                }
-                at = stop;
-            }
-            if (e < block->events && block->event[e].type == EVENT_DISPATCH &&
-                block->event[e].stream < streams)
-                cpu[block->event[e].stream] = block->event[e].args[0];
+}
+
+static void count_block(struct misfits *misfits, const struct ref_block *block)
+{
+    uint32_t at = 0, run = 0;
+    for (uint32_t e = 0; e <= block->events; e++) {
+        uint32_t until = e < block->events ? block->event[e].position : block->refs;
+        while (at < until) {
+            while (run + 1 < block->runs && block->run[run + 1].first <= at)
+                run++;
+            uint32_t stop = run + 1 < block->runs ? block->run[run + 1].first : until;
+            if (stop > until)
+                stop = until;
+            count_refs(misfits, block->run[run].stream, stop - at);
+            at = stop;
         }
+        if (e < block->events && block->event[e].type == EVENT_DISPATCH &&
+            block->event[e].stream < misfits->streams)
+            misfits->cpu[block->event[e].stream] = block->event[e].args[0];
+    }
+}
+
+static char *count_misfits(struct trace_reader *reader, bool first_is_enough,
+                           struct misfits *misfits)
+{
+    struct ref_block *block = ref_block_new(0);
+    if (block == NULL)
+        return say_no_memory();
+    bool end = false;
+    char *error = NULL;
+    while ((error = trace_reader_next(reader, block, &end)) == NULL && !end) {
+        count_block(misfits, block);
         if (first_is_enough && (misfits->unknown_refs > 0 || misfits->off_refs > 0))
             break;
     }
     ref_block_free(block);
-    free(cpu);
     return error;
 }
 
@@ -80,16 +88,25 @@ static char *find_misfits(const char *trace_path, const struct machine *machine,
     if (error != NULL)
         return error;
     const struct trace_summary *summary = trace_reader_summary(reader);
+    uint64_t *recorded = calloc((size_t)summary->streams + 1, sizeof *recorded);
+    if (recorded == NULL) {
+        trace_reader_close(reader);
+        return say_no_memory();
+    }
+    *misfits = (struct misfits){.machine = machine, .cpu = recorded, .streams = summary->streams};
     uint32_t known = 0, fit = 0;
     for (uint32_t i = 0; i < summary->streams; i++) {
         int32_t cpu = trace_reader_stream(reader, i)->cpu;
+        recorded[i] = cpu < 0 ? UINT64_MAX : (uint64_t)cpu;
         known += cpu >= 0;
         fit += cpu >= 0 && schedule_cpu(machine, (uint64_t)cpu) != SCHEDULE_NO_CPU;
     }
     if (known == 0 && summary->events == 0)
         misfits->unknown_refs = summary->refs;
     else if (fit < summary->streams || summary->events > 0)
-        error = count_misfits(reader, machine, first_is_enough, misfits);
+        error = count_misfits(reader, first_is_enough, misfits);
+    misfits->cpu = NULL;
+    free(recorded);
     trace_reader_close(reader);
     return error;
 }

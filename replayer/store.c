@@ -6,11 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "collector/trace/store.h"
 #include "replayer/store_rows.h"
 #include "schema.h"
 
-#define APPLICATION_ID 0x44697363
-#define SCHEMA_VERSION 1
 /* How long a recorder's or another replay's commit is waited for. */
 #define BUSY_MS 10000
 
@@ -76,12 +75,12 @@ static char *look_at(struct target *target, const char *checksum)
     target->is_new = application == 0 && tables == 0;
     if (target->is_new)
         return NULL;
-    if (application != APPLICATION_ID)
+    if (application != STORE_APPLICATION_ID)
         return say("%s: not a database of Disco; name another --results FILE", target->path);
-    if (version != SCHEMA_VERSION)
+    if (version != STORE_SCHEMA_VERSION)
         return say(
             "%s: has schema version %lld and this Disco writes %d; name another --results FILE",
-            target->path, (long long)version, SCHEMA_VERSION);
+            target->path, (long long)version, STORE_SCHEMA_VERSION);
     if (target->is_trace)
         return NULL;
     if (number_of(target->db, "SELECT count(*) FROM trace", &code) > 0 && code == SQLITE_OK)

@@ -20,26 +20,41 @@ static struct insert insert_open(struct row_writer *writer, const char *sql)
     return insert;
 }
 
-/* Binds one value a letter, from 1: i int64_t, r double, t text, - NULL (no argument). */
-static void insert_row(struct insert *insert, const char *types, ...)
+/* One value of a row. */
+struct cell {
+    enum { CELL_NONE, CELL_INTEGER, CELL_REAL, CELL_TEXT } kind;
+    int64_t integer;
+    double real;
+    const char *text; /* NULL: as CELL_NONE */
+};
+#define INT(number)              ((struct cell){.kind = CELL_INTEGER, .integer = (int64_t)(number)})
+#define REAL(number)             ((struct cell){.kind = CELL_REAL, .real = (number)})
+#define TEXT(string)             ((struct cell){.kind = CELL_TEXT, .text = (string)})
+#define NONE                     ((struct cell){.kind = CELL_NONE})
+#define INT_UNLESS(none, number) ((number) == (none) ? NONE : INT(number))
+
+static int bind(sqlite3_stmt *statement, int place, const struct cell *cell)
 {
-    if (insert->code != SQLITE_OK)
-        return;
-    va_list list;
-    va_start(list, types);
-    int code = SQLITE_OK;
-    for (int i = 0; types[i] != '\0' && code == SQLITE_OK; i++) {
-        if (types[i] == 'i')
-            code = sqlite3_bind_int64(insert->statement, i + 1, va_arg(list, int64_t));
-        else if (types[i] == 'r')
-            code = sqlite3_bind_double(insert->statement, i + 1, va_arg(list, double));
-        else if (types[i] == 't')
-            code = sqlite3_bind_text(insert->statement, i + 1, va_arg(list, const char *), -1,
-                                     SQLITE_TRANSIENT);
-        else
-            code = sqlite3_bind_null(insert->statement, i + 1);
+    switch (cell->kind) {
+    case CELL_INTEGER:
+        return sqlite3_bind_int64(statement, place, cell->integer);
+    case CELL_REAL:
+        return sqlite3_bind_double(statement, place, cell->real);
+    case CELL_TEXT:
+        return sqlite3_bind_text(statement, place, cell->text, -1, SQLITE_TRANSIENT);
+    case CELL_NONE:
+        break;
     }
-    va_end(list);
+    return sqlite3_bind_null(statement, place);
+}
+
+static void insert_row(struct insert *insert, const struct cell *cells, size_t count)
+{
+    int code = insert->code;
+    if (code != SQLITE_OK)
+        return;
+    for (size_t i = 0; i < count && code == SQLITE_OK; i++)
+        code = bind(insert->statement, (int)i + 1, &cells[i]);
     if (code == SQLITE_OK)
         (void)sqlite3_step(insert->statement);
     int reset = sqlite3_reset(insert->statement);
@@ -48,14 +63,16 @@ static void insert_row(struct insert *insert, const char *types, ...)
     if (insert->writer->rows % 4096 == 0)
         progress_at(insert->writer->progress, insert->writer->rows);
 }
+/* Inserts the values given, in the order of the statement's parameters. */
+#define ROW(insert, ...)                                                                           \
+    insert_row(insert, (const struct cell[]){__VA_ARGS__},                                         \
+               sizeof((const struct cell[]){__VA_ARGS__}) / sizeof(struct cell))
 
 static int insert_close(struct insert *insert)
 {
     int code = sqlite3_finalize(insert->statement);
     return insert->code == SQLITE_OK ? code : insert->code;
 }
-
-#define I(number) ((int64_t)(number))
 
 /* What repeats the run and has no column of its own. */
 static char *other_options(const struct report *report)
@@ -85,10 +102,11 @@ static int put_run(struct row_writer *writer, const struct results *results)
                             "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     if (parameters == NULL || others == NULL)
         insert.code = SQLITE_NOMEM;
-    insert_row(&insert, "itttttttiitttt", results->run_id, choice->policy->name, parameters,
-               report->machine->name, report->machine_json, report->schedule->name, options->input,
-               "off", I(options->seed), I(report->epoch_references), others, DISCO_VERSION,
-               options->trace, trace_reader_summary(report->reader)->checksum);
+    ROW(&insert, INT(results->run_id), TEXT(choice->policy->name), TEXT(parameters),
+        TEXT(report->machine->name), TEXT(report->machine_json), TEXT(report->schedule->name),
+        TEXT(options->input), TEXT("off"), INT(options->seed), INT(report->epoch_references),
+        TEXT(others), TEXT(DISCO_VERSION), TEXT(options->trace),
+        TEXT(trace_reader_summary(report->reader)->checksum));
     free(parameters);
     free(others);
     return insert_close(&insert);
@@ -101,14 +119,14 @@ static int put_metrics(struct row_writer *writer, const struct results *results)
     for (unsigned i = 0; i < FIGURE_COUNT; i++) {
         const struct value *value = &results->figure[i];
         if (value->kind == VALUE_INTEGER)
-            insert_row(&insert, "iti", results->run_id, figure_name[i], I(value->integer));
+            ROW(&insert, INT(results->run_id), TEXT(figure_name[i]), INT(value->integer));
         else if (value->kind == VALUE_REAL)
-            insert_row(&insert, "itr", results->run_id, figure_name[i], value->real);
+            ROW(&insert, INT(results->run_id), TEXT(figure_name[i]), REAL(value->real));
         else
-            insert_row(&insert, "it-", results->run_id, figure_name[i]);
+            ROW(&insert, INT(results->run_id), TEXT(figure_name[i]), NONE);
     }
-    insert_row(&insert, "iti", results->run_id, "actions_not_logged",
-               I(results->replay->record->not_logged));
+    ROW(&insert, INT(results->run_id), TEXT("actions_not_logged"),
+        INT(results->replay->record->not_logged));
     return insert_close(&insert);
 }
 
@@ -130,14 +148,14 @@ static int put_cpus(struct row_writer *writer, const struct results *results)
         const struct memory_cpu_counters *cpu = memory_cpu(memory, i);
         int64_t node = machine->cpu_node[i];
 #define PUT_COUNTER(name, meaning)                                                                 \
-    insert_row(&insert, "iiiti", results->run_id, I(i), node, #name, I(cpu->name));
+    ROW(&insert, INT(results->run_id), INT(i), INT(node), TEXT(#name), INT(cpu->name));
         MEMORY_CPU_COUNTERS(PUT_COUNTER)
 #undef PUT_COUNTER
         uint64_t account_ns[MEMORY_ACCOUNT_COUNT];
         results_accounts_ns(cpu, account_ns);
         for (unsigned a = 0; a < MEMORY_ACCOUNT_COUNT; a++)
-            insert_row(&insert, "iiiti", results->run_id, I(i), node, account_name[a],
-                       I(account_ns[a]));
+            ROW(&insert, INT(results->run_id), INT(i), INT(node), TEXT(account_name[a]),
+                INT(account_ns[a]));
     }
     return insert_close(&insert);
 }
@@ -151,9 +169,9 @@ static int put_nodes(struct row_writer *writer, const struct results *results)
                     "VALUES(?,?,?,?,?,?,?,?,?)");
     for (uint32_t i = 0; i < writer->report->machine->nodes; i++) {
         struct memory_node_state node = memory_node(results->replay->memory, i);
-        insert_row(&insert, "iiiiiiiii", results->run_id, I(i), I(node.frames), I(node.frames_used),
-                   I(node.frames_used_most), I(node.replica_frames), I(node.replica_frames_most),
-                   I(node.local_accesses), I(node.remote_accesses));
+        ROW(&insert, INT(results->run_id), INT(i), INT(node.frames), INT(node.frames_used),
+            INT(node.frames_used_most), INT(node.replica_frames), INT(node.replica_frames_most),
+            INT(node.local_accesses), INT(node.remote_accesses));
     }
     return insert_close(&insert);
 }
@@ -169,8 +187,8 @@ static int put_traffic(struct row_writer *writer, const struct results *results)
     for (uint32_t from = 0; from < nodes; from++)
         for (uint32_t to = 0; to < nodes; to++) {
             size_t cell = (size_t)from * nodes + to;
-            insert_row(&insert, "iiiii", results->run_id, I(from), I(to), I(loads[cell]),
-                       I(stores[cell]));
+            ROW(&insert, INT(results->run_id), INT(from), INT(to), INT(loads[cell]),
+                INT(stores[cell]));
         }
     return insert_close(&insert);
 }
@@ -184,11 +202,11 @@ static int put_steps(struct row_writer *writer, const struct results *results)
                 "shootdowns, frames_used, replica_frames) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     for (uint32_t i = 0; i < record->steps; i++) {
         const struct record_step *step = &record->step[i];
-        insert_row(&insert, "iiiiiiiiiiiiii", results->run_id, I(i), I(step->first_reference),
-                   I(step->references), I(step->start_ns), I(step->end_ns), I(step->local_accesses),
-                   I(step->remote_accesses), I(step->migrations), I(step->replications),
-                   I(step->collapses), I(step->shootdowns), I(step->frames_used),
-                   I(step->replica_frames));
+        ROW(&insert, INT(results->run_id), INT(i), INT(step->first_reference),
+            INT(step->references), INT(step->start_ns), INT(step->end_ns),
+            INT(step->local_accesses), INT(step->remote_accesses), INT(step->migrations),
+            INT(step->replications), INT(step->collapses), INT(step->shootdowns),
+            INT(step->frames_used), INT(step->replica_frames));
     }
     return insert_close(&insert);
 }
@@ -204,16 +222,10 @@ static int put_pages(struct row_writer *writer, const struct results *results,
         "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     for (uint32_t i = 0; i < memory_pages(memory); i++) {
         struct memory_page_state page = memory_page(memory, i);
-        if (region[i] == REGION_NONE)
-            insert_row(&insert, "iiii-iiiiiiiii", results->run_id, I(i), I(page.space), I(page.vpn),
-                       I(page.first_home), I(page.home), I(page.replicas), I(page.loads),
-                       I(page.stores), I(page.local_accesses), I(page.migrations),
-                       I(page.replications), I(page.collapses));
-        else
-            insert_row(&insert, "iiiiiiiiiiiiii", results->run_id, I(i), I(page.space), I(page.vpn),
-                       I(region[i]), I(page.first_home), I(page.home), I(page.replicas),
-                       I(page.loads), I(page.stores), I(page.local_accesses), I(page.migrations),
-                       I(page.replications), I(page.collapses));
+        ROW(&insert, INT(results->run_id), INT(i), INT(page.space), INT(page.vpn),
+            INT_UNLESS(REGION_NONE, region[i]), INT(page.first_home), INT(page.home),
+            INT(page.replicas), INT(page.loads), INT(page.stores), INT(page.local_accesses),
+            INT(page.migrations), INT(page.replications), INT(page.collapses));
     }
     return insert_close(&insert);
 }
@@ -228,7 +240,7 @@ static int put_regions(struct row_writer *writer, const struct results *results)
                     "SELECT run_id, coalesce(region, -1), count(*), sum(loads), sum(stores), "
                     "sum(local_accesses), sum(migrations), sum(replications), sum(collapses) "
                     "FROM run_page WHERE run_id = ? GROUP BY region");
-    insert_row(&insert, "i", results->run_id);
+    ROW(&insert, INT(results->run_id));
     return insert_close(&insert);
 }
 
@@ -251,16 +263,10 @@ static int put_actions(struct row_writer *writer, const struct results *results)
     for (uint64_t i = 0; i < record->actions; i++) {
         const struct memory_action *action = &record->action[i];
         const char *reason = action->reason == NULL ? "" : action->reason;
-        if (action->to == MEMORY_NO_NODE)
-            insert_row(&insert, "iiiittii-iit", results->run_id, I(i), I(action->reference),
-                       I(action->time_ns), kind[action->kind], answer[action->answer],
-                       I(action->page), I(action->from), I(action->cpu), I(action->cost_ns),
-                       reason);
-        else
-            insert_row(&insert, "iiiittiiiiit", results->run_id, I(i), I(action->reference),
-                       I(action->time_ns), kind[action->kind], answer[action->answer],
-                       I(action->page), I(action->from), I(action->to), I(action->cpu),
-                       I(action->cost_ns), reason);
+        ROW(&insert, INT(results->run_id), INT(i), INT(action->reference), INT(action->time_ns),
+            TEXT(kind[action->kind]), TEXT(answer[action->answer]), INT(action->page),
+            INT(action->from), INT_UNLESS(MEMORY_NO_NODE, action->to), INT(action->cpu),
+            INT(action->cost_ns), TEXT(reason));
     }
     return insert_close(&insert);
 }
@@ -299,8 +305,9 @@ int store_region_rows(struct row_writer *writer)
                 "file, file_offset_bytes) VALUES(?,?,?,?,?,?,?,?)");
     for (uint32_t i = 0; i < trace_reader_summary(reader)->regions; i++) {
         const struct trace_region *region = trace_reader_region(reader, i);
-        insert_row(&insert, "iiiittti", I(i), I(region->space), I(region->start), I(region->end),
-                   region->kind, region->name, region->file, I(region->file_offset_bytes));
+        ROW(&insert, INT(i), INT(region->space), INT(region->start), INT(region->end),
+            TEXT(region->kind), TEXT(region->name), TEXT(region->file),
+            INT(region->file_offset_bytes));
     }
     return insert_close(&insert);
 }
