@@ -1,0 +1,593 @@
+/* Each policy against a memory subsystem that only writes down what it is asked. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "policies/policy.h"
+
+extern const struct policy *const __start_disco_policies[];
+extern const struct policy *const __stop_disco_policies[];
+
+#define NODES 4
+
+enum asked { ASKED_NOTHING, ASKED_MIGRATE, ASKED_REPLICATE, ASKED_COLLAPSE };
+
+/* The fake: one page's counters, and the last thing that was asked. */
+struct fake {
+    struct policy_host host; /* first, so that a host is a fake */
+    struct policy_setup setup;
+    uint64_t frames[NODES], free_frames[NODES];
+    uint16_t counts[NODES];
+    struct policy_page page;
+    bool no_page;
+    uint32_t pages;
+    uint64_t random;
+    enum asked asked;
+    unsigned times; /* actions asked for in all */
+    unsigned kinds[4];
+    uint32_t asked_page, asked_node;
+    const char *reason;
+};
+
+static struct fake *fake_of(struct policy_host *host)
+{
+    return (struct fake *)(void *)host;
+}
+
+static enum policy_answer note(struct policy_host *host, enum asked asked, uint32_t page,
+                               uint32_t node, const char *reason)
+{
+    struct fake *fake = fake_of(host);
+    fake->asked = asked;
+    fake->times++;
+    fake->kinds[asked]++;
+    fake->asked_page = page;
+    fake->asked_node = node;
+    fake->reason = reason;
+    return POLICY_DONE;
+}
+
+static enum policy_answer fake_migrate(struct policy_host *host, uint32_t page, uint32_t node,
+                                       const char *reason)
+{
+    return note(host, ASKED_MIGRATE, page, node, reason);
+}
+
+static enum policy_answer fake_replicate(struct policy_host *host, uint32_t page, uint32_t node,
+                                         const char *reason)
+{
+    return note(host, ASKED_REPLICATE, page, node, reason);
+}
+
+static enum policy_answer fake_collapse(struct policy_host *host, uint32_t page, const char *reason)
+{
+    return note(host, ASKED_COLLAPSE, page, UINT32_MAX, reason);
+}
+
+static bool fake_page(struct policy_host *host, uint32_t page, struct policy_page *out)
+{
+    struct fake *fake = fake_of(host);
+    *out = fake->page;
+    out->page = page;
+    out->counts = fake->counts;
+    return !fake->no_page;
+}
+
+static uint32_t fake_pages(struct policy_host *host)
+{
+    return fake_of(host)->pages;
+}
+
+static uint64_t fake_free_frames(struct policy_host *host, uint32_t node)
+{
+    return fake_of(host)->free_frames[node];
+}
+
+static uint64_t fake_random(struct policy_host *host) /* splitmix64 */
+{
+    uint64_t z = fake_of(host)->random += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+static const struct policy_services services = {
+    .migrate = fake_migrate,
+    .replicate = fake_replicate,
+    .collapse = fake_collapse,
+    .page = fake_page,
+    .pages = fake_pages,
+    .free_frames = fake_free_frames,
+    .random = fake_random,
+};
+
+/* 4 nodes; node 2 has no memory. */
+static struct fake new_fake(void)
+{
+    return (struct fake){
+        .host = {.services = &services, .nodes = NODES, .with_memory = 0xb, .with_cpus = 0xf},
+        .frames = {1000, 1000, 0, 1000},
+        .free_frames = {500, 500, 0, 500},
+        .pages = 10,
+    };
+}
+
+static size_t policies(void)
+{
+    return ((uintptr_t)__stop_disco_policies - (uintptr_t)__start_disco_policies) /
+           sizeof(const struct policy *);
+}
+
+static const struct policy *find(const char *name)
+{
+    for (size_t at = 0; at < policies(); at++)
+        if (strcmp(__start_disco_policies[at]->name, name) == 0)
+            return __start_disco_policies[at];
+    fprintf(stderr, "no policy %s\n", name);
+    abort();
+}
+
+/* A policy, started with its defaults but for one parameter (NULL: none). */
+struct started {
+    const struct policy *policy;
+    void *state;
+    int64_t param[8];
+    struct policy_wants wants;
+    const char *error;
+};
+
+static const char *init(struct started *self, struct fake *fake, uint64_t refs_per_sample)
+{
+    fake->setup = (struct policy_setup){.host = &fake->host,
+                                        .param = self->param,
+                                        .refs_per_sample = refs_per_sample};
+    return self->policy->init(self->state, &fake->setup, &self->wants);
+}
+
+static struct started start(struct fake *fake, const char *name, uint64_t refs_per_sample,
+                            const char *param, int64_t value)
+{
+    struct started self = {.policy = find(name)};
+    fake->host.frames = fake->frames;
+    self.state = calloc(1, self.policy->state_bytes + 1);
+    assert_non_null(self.state);
+    assert_true(self.policy->param_count <= 8);
+    bool found = param == NULL;
+    for (size_t i = 0; i < self.policy->param_count; i++) {
+        bool this_one = param != NULL && strcmp(self.policy->params[i].name, param) == 0;
+        self.param[i] = this_one ? value : self.policy->params[i].standard;
+        found = found || this_one;
+    }
+    assert_true(found);
+    if (self.policy->init != NULL)
+        self.error = init(&self, fake, refs_per_sample);
+    return self;
+}
+
+static uint32_t place(struct started *self, struct fake *fake, uint32_t page, uint32_t node)
+{
+    struct policy_event event = {.page = page, .node = node, .cpu = node};
+    return self->policy->place(self->state, &fake->host, &event);
+}
+
+/* What `policy` asks for when `node` makes a page hot that has these counts, stores and moves. */
+struct hot_page {
+    uint16_t counts[NODES];
+    uint16_t writes, moves;
+    uint32_t node;
+};
+
+static enum asked hot(struct started *self, struct fake *fake, const struct hot_page *page)
+{
+    struct policy_event event = {.page = 7, .node = page->node, .cpu = page->node};
+    memcpy(fake->counts, page->counts, sizeof fake->counts);
+    fake->page.writes = page->writes;
+    fake->page.moves = page->moves;
+    fake->asked = ASKED_NOTHING;
+    self->policy->hot(self->state, &fake->host, &event);
+    if (fake->asked != ASKED_NOTHING) {
+        assert_int_equal(fake->asked_page, 7);
+        assert_int_equal(fake->asked_node, page->node);
+        assert_non_null(fake->reason);
+    }
+    return fake->asked;
+}
+
+/* ---- all ---- */
+
+static void every_policy_is_complete(void **unused)
+{
+    (void)unused;
+    for (size_t at = 0; at < policies(); at++) {
+        const struct policy *policy = __start_disco_policies[at];
+        assert_int_equal(policy->abi, DISCO_POLICY_ABI);
+        assert_true(strlen(policy->name) > 0 && strlen(policy->summary) > 0);
+        assert_non_null(policy->place);
+        assert_ptr_equal(find(policy->name), policy); /* names are unique */
+        for (size_t i = 0; i < policy->param_count; i++) {
+            const struct policy_param *param = &policy->params[i];
+            assert_true(strlen(param->name) > 0 && strlen(param->unit) > 0);
+            assert_true(strlen(param->help) > 0 && strlen(param->source) > 0);
+            assert_true(param->least <= param->standard && param->standard <= param->most);
+        }
+    }
+    assert_true(policies() >= 9);
+}
+
+static void what_a_policy_listens_to_it_has_a_function_for(void **unused)
+{
+    (void)unused;
+    for (size_t at = 0; at < policies(); at++) {
+        const struct policy *policy = __start_disco_policies[at];
+        struct fake fake = new_fake();
+        struct started self = start(&fake, policy->name, 1, NULL, 0);
+        assert_null(self.error);
+        assert_int_equal((self.wants.signals & POLICY_SIGNAL_HOT) != 0, policy->hot != NULL);
+        assert_int_equal((self.wants.signals & POLICY_SIGNAL_REFERENCE) != 0,
+                         policy->reference != NULL);
+        assert_true((self.wants.signals & POLICY_SIGNAL_HOT) == 0 || self.wants.trigger > 0);
+        assert_true((self.wants.signals & POLICY_SIGNAL_REFERENCE) == 0 ||
+                    self.wants.reference_period > 0);
+        free(self.state);
+    }
+}
+
+/* ---- static placements ---- */
+
+static void first_touch_places_where_the_touch_came_from(void **unused)
+{
+    (void)unused;
+    struct fake fake = new_fake();
+    struct started self = start(&fake, "first-touch", 1, NULL, 0);
+    for (uint32_t node = 0; node < NODES; node++)
+        assert_int_equal(place(&self, &fake, 5, node), node);
+    free(self.state);
+}
+
+static void round_robin_goes_round_the_nodes_with_memory(void **unused)
+{
+    (void)unused;
+    static const uint32_t expected[] = {0, 1, 3, 0, 1, 3};
+    struct fake fake = new_fake();
+    struct started self = start(&fake, "round-robin", 1, NULL, 0);
+    for (uint32_t i = 0; i < 6; i++)
+        assert_int_equal(place(&self, &fake, 100 - i, 2), expected[i]);
+    free(self.state);
+}
+
+static void interleave_goes_by_the_page_number_alone(void **unused)
+{
+    (void)unused;
+    static const uint32_t expected[] = {0, 1, 3, 0, 1, 3};
+    struct fake fake = new_fake();
+    struct started self = start(&fake, "interleave", 1, NULL, 0);
+    for (uint32_t page = 6; page-- > 0;)
+        for (uint32_t node = 0; node < NODES; node++)
+            assert_int_equal(place(&self, &fake, page, node), expected[page]);
+    free(self.state);
+}
+
+static void bind_places_all_on_its_node(void **unused)
+{
+    (void)unused;
+    struct fake fake = new_fake();
+    struct started self = start(&fake, "bind", 1, "node", 3);
+    assert_null(self.error);
+    for (uint32_t page = 0; page < 10; page++)
+        assert_int_equal(place(&self, &fake, page, page % NODES), 3);
+    free(self.state);
+}
+
+static void bind_refuses_a_node_without_memory(void **unused)
+{
+    (void)unused;
+    struct fake fake = new_fake();
+    struct started self = start(&fake, "bind", 1, "node", 2);
+    assert_non_null(self.error);
+    assert_non_null(strstr(self.error, "no memory"));
+    free(self.state);
+}
+
+static void bind_refuses_a_node_that_is_not_there(void **unused)
+{
+    (void)unused;
+    struct fake fake = new_fake();
+    struct started self = start(&fake, "bind", 1, "node", NODES);
+    assert_non_null(self.error);
+    assert_non_null(strstr(self.error, "no such node"));
+    free(self.state);
+}
+
+static void random_meets_every_node_with_memory_about_equally(void **unused)
+{
+    (void)unused;
+    struct fake fake = new_fake();
+    struct started self = start(&fake, "random", 1, NULL, 0);
+    unsigned placed[NODES] = {0};
+    for (uint32_t page = 0; page < 3000; page++)
+        placed[place(&self, &fake, page, 0)]++;
+    assert_int_equal(placed[2], 0);
+    for (uint32_t node = 0; node < NODES; node++) /* 1000 expected, deviation 26: six of them */
+        assert_true(node == 2 || (placed[node] > 840 && placed[node] < 1160));
+    free(self.state);
+}
+
+static void random_repeats_itself_with_the_same_seed(void **unused)
+{
+    (void)unused;
+    struct fake first = new_fake(), second = new_fake(), other = new_fake();
+    first.random = second.random = 42;
+    other.random = 43;
+    struct started self = start(&first, "random", 1, NULL, 0);
+    unsigned same = 0;
+    for (uint32_t page = 0; page < 200; page++) {
+        uint32_t node = place(&self, &first, page, 0);
+        assert_int_equal(node, place(&self, &second, page, 0));
+        same += node == place(&self, &other, page, 0);
+    }
+    assert_true(same < 150);
+    free(self.state);
+}
+
+/* ---- the counter-threshold family ---- */
+
+static const struct hot_page private_page = {.counts = {31, 128, 31, 31}, .node = 1};
+static const struct hot_page shared_page = {.counts = {32, 128, 0, 0}, .node = 1};
+
+static void the_defaults_are_those_of_the_references(void **unused)
+{
+    (void)unused;
+    struct fake fake = new_fake();
+    struct started self = start(&fake, "disco", 1, NULL, 0);
+    assert_int_equal(self.wants.signals, POLICY_SIGNAL_HOT);
+    assert_int_equal(self.wants.trigger, 128);
+    assert_int_equal(self.wants.reset_ns, 100000000);
+    free(self.state);
+}
+
+static void a_private_hot_page_migrates_to_its_user(void **unused)
+{
+    (void)unused;
+    struct fake fake = new_fake();
+    struct started disco = start(&fake, "disco", 1, NULL, 0),
+                   half = start(&fake, "migrate", 1, NULL, 0);
+    assert_int_equal(hot(&disco, &fake, &private_page), ASKED_MIGRATE);
+    assert_int_equal(hot(&half, &fake, &private_page), ASKED_MIGRATE);
+    free(disco.state);
+    free(half.state);
+}
+
+static void a_private_page_with_many_stores_migrates_all_the_same(void **unused)
+{
+    (void)unused;
+    struct fake fake = new_fake();
+    struct started self = start(&fake, "disco", 1, NULL, 0);
+    struct hot_page page = private_page;
+    page.writes = 128;
+    assert_int_equal(hot(&self, &fake, &page), ASKED_MIGRATE);
+    free(self.state);
+}
+
+static void a_page_moves_once_in_an_interval(void **unused)
+{
+    (void)unused;
+    struct fake fake = new_fake();
+    struct started once = start(&fake, "disco", 1, NULL, 0),
+                   thrice = start(&fake, "migrate", 1, "migrate", 3);
+    struct hot_page page = private_page;
+    page.moves = 1;
+    assert_int_equal(hot(&once, &fake, &page), ASKED_NOTHING);
+    assert_int_equal(hot(&thrice, &fake, &page), ASKED_MIGRATE);
+    page.moves = 3;
+    assert_int_equal(hot(&thrice, &fake, &page), ASKED_NOTHING);
+    free(once.state);
+    free(thrice.state);
+}
+
+static void a_read_shared_hot_page_is_replicated(void **unused)
+{
+    (void)unused;
+    struct fake fake = new_fake();
+    struct started disco = start(&fake, "disco", 1, NULL, 0),
+                   half = start(&fake, "replicate", 1, NULL, 0);
+    assert_int_equal(hot(&disco, &fake, &shared_page), ASKED_REPLICATE);
+    assert_int_equal(hot(&half, &fake, &shared_page), ASKED_REPLICATE);
+    free(disco.state);
+    free(half.state);
+}
+
+static void the_nodes_own_count_does_not_make_a_page_shared(void **unused)
+{
+    (void)unused;
+    struct fake fake = new_fake();
+    struct started self = start(&fake, "disco", 1, NULL, 0);
+    struct hot_page page = {.counts = {0, 65535, 0, 0}, .node = 1};
+    assert_int_equal(hot(&self, &fake, &page), ASKED_MIGRATE);
+    free(self.state);
+}
+
+static void each_half_leaves_the_pages_of_the_other(void **unused)
+{
+    (void)unused;
+    struct fake fake = new_fake();
+    struct started migrate = start(&fake, "migrate", 1, NULL, 0),
+                   replicate = start(&fake, "replicate", 1, NULL, 0);
+    assert_int_equal(hot(&migrate, &fake, &shared_page), ASKED_NOTHING);
+    assert_int_equal(hot(&replicate, &fake, &private_page), ASKED_NOTHING);
+    free(migrate.state);
+    free(replicate.state);
+}
+
+static void one_store_still_lets_a_page_be_replicated_and_two_do_not(void **unused)
+{
+    (void)unused;
+    struct fake fake = new_fake();
+    struct started self = start(&fake, "disco", 1, NULL, 0),
+                   none = start(&fake, "disco", 1, "write", 0);
+    struct hot_page page = shared_page;
+    page.writes = 1;
+    assert_int_equal(hot(&self, &fake, &page), ASKED_REPLICATE);
+    assert_int_equal(hot(&none, &fake, &page), ASKED_NOTHING);
+    page.writes = 2;
+    assert_int_equal(hot(&self, &fake, &page), ASKED_NOTHING);
+    free(self.state);
+    free(none.state);
+}
+
+static void a_write_shared_page_is_left_and_not_migrated(void **unused)
+{
+    (void)unused;
+    struct fake fake = new_fake();
+    struct started self = start(&fake, "disco", 1, NULL, 0);
+    struct hot_page page = shared_page;
+    page.writes = 100;
+    assert_int_equal(hot(&self, &fake, &page), ASKED_NOTHING);
+    free(self.state);
+}
+
+static void no_replica_goes_where_memory_is_short(void **unused)
+{
+    (void)unused;
+    struct fake fake = new_fake();
+    struct started self = start(&fake, "disco", 1, NULL, 0),
+                   greedy = start(&fake, "disco", 1, "reserve", 0);
+    fake.free_frames[1] = 11; /* of 1000, 1 % is 10 */
+    assert_int_equal(hot(&self, &fake, &shared_page), ASKED_REPLICATE);
+    fake.free_frames[1] = 10;
+    assert_int_equal(hot(&self, &fake, &shared_page), ASKED_NOTHING);
+    assert_int_equal(hot(&greedy, &fake, &shared_page), ASKED_REPLICATE);
+    fake.free_frames[1] = 0;
+    assert_int_equal(hot(&greedy, &fake, &shared_page), ASKED_NOTHING);
+    free(self.state);
+    free(greedy.state);
+}
+
+static void nothing_is_sent_to_a_node_without_memory(void **unused)
+{
+    (void)unused;
+    struct fake fake = new_fake();
+    struct started self = start(&fake, "disco", 1, NULL, 0);
+    struct hot_page alone = {.counts = {0, 0, 128, 0}, .node = 2},
+                    many = {.counts = {64, 0, 128, 0}, .node = 2};
+    assert_int_equal(hot(&self, &fake, &alone), ASKED_NOTHING);
+    assert_int_equal(hot(&self, &fake, &many), ASKED_NOTHING);
+    free(self.state);
+}
+
+static void a_page_that_is_gone_is_left(void **unused)
+{
+    (void)unused;
+    struct fake fake = new_fake();
+    struct started self = start(&fake, "disco", 1, NULL, 0);
+    fake.no_page = true;
+    assert_int_equal(hot(&self, &fake, &private_page), ASKED_NOTHING);
+    free(self.state);
+}
+
+static void thresholds_are_divided_by_the_references_of_a_sample(void **unused)
+{
+    (void)unused;
+    struct fake fake = new_fake();
+    struct started self = start(&fake, "disco", 10, NULL, 0);
+    assert_int_equal(self.wants.trigger, 12);
+    struct hot_page page = {.counts = {2, 12, 0, 0}, .node = 1};
+    assert_int_equal(hot(&self, &fake, &page), ASKED_MIGRATE); /* sharing is 3 */
+    page.counts[0] = 3;
+    assert_int_equal(hot(&self, &fake, &page), ASKED_REPLICATE);
+    page.writes = 1; /* one sampled store stands for ten */
+    assert_int_equal(hot(&self, &fake, &page), ASKED_NOTHING);
+    free(self.state);
+}
+
+static void thresholds_that_scale_to_one_still_tell_shared_from_private(void **unused)
+{
+    (void)unused;
+    struct fake fake = new_fake();
+    struct started self = start(&fake, "disco", 1000000, NULL, 0);
+    assert_int_equal(self.wants.trigger, 1);
+    struct hot_page alone = {.counts = {0, 1, 0, 0}, .node = 1},
+                    both = {.counts = {0, 1, 0, 1}, .node = 1};
+    assert_int_equal(hot(&self, &fake, &alone), ASKED_MIGRATE);
+    assert_int_equal(hot(&self, &fake, &both), ASKED_REPLICATE);
+    free(self.state);
+}
+
+/* ---- chaos ---- */
+
+static void chaos_does_everything_to_any_page_and_repeats_itself(void **unused)
+{
+    (void)unused;
+    struct fake first = new_fake(), second = new_fake();
+    struct started self = start(&first, "chaos", 1, "period", 7);
+    assert_int_equal(self.wants.reference_period, 7);
+    struct policy_event event = {.page = 0, .node = 1};
+    unsigned seen[10] = {0};
+    for (unsigned i = 0; i < 600; i++) {
+        self.policy->reference(self.state, &first.host, &event);
+        self.policy->reference(self.state, &second.host, &event);
+        assert_int_equal(first.times, i + 1);
+        assert_int_equal(first.asked, second.asked);
+        assert_int_equal(first.asked_page, second.asked_page);
+        assert_int_equal(first.asked_node, second.asked_node);
+        assert_true(first.asked_node == UINT32_MAX ||
+                    (first.host.with_memory >> first.asked_node & 1) == 1);
+        assert_true(first.asked_page < first.pages);
+        seen[first.asked_page]++;
+    }
+    for (unsigned page = 0; page < 10; page++)
+        assert_true(seen[page] > 20);
+    assert_true(first.kinds[ASKED_MIGRATE] > 100 && first.kinds[ASKED_REPLICATE] > 100);
+    assert_true(first.kinds[ASKED_COLLAPSE] > 100);
+    free(self.state);
+}
+
+static void chaos_waits_for_the_first_page(void **unused)
+{
+    (void)unused;
+    struct fake fake = new_fake();
+    struct started self = start(&fake, "chaos", 1, NULL, 0);
+    struct policy_event event = {.page = 0, .node = 1};
+    fake.pages = 0;
+    self.policy->reference(self.state, &fake.host, &event);
+    assert_int_equal(fake.times, 0);
+    free(self.state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_policy_is_complete),
+        cmocka_unit_test(what_a_policy_listens_to_it_has_a_function_for),
+        cmocka_unit_test(first_touch_places_where_the_touch_came_from),
+        cmocka_unit_test(round_robin_goes_round_the_nodes_with_memory),
+        cmocka_unit_test(interleave_goes_by_the_page_number_alone),
+        cmocka_unit_test(bind_places_all_on_its_node),
+        cmocka_unit_test(bind_refuses_a_node_without_memory),
+        cmocka_unit_test(bind_refuses_a_node_that_is_not_there),
+        cmocka_unit_test(random_meets_every_node_with_memory_about_equally),
+        cmocka_unit_test(random_repeats_itself_with_the_same_seed),
+        cmocka_unit_test(the_defaults_are_those_of_the_references),
+        cmocka_unit_test(a_private_hot_page_migrates_to_its_user),
+        cmocka_unit_test(a_private_page_with_many_stores_migrates_all_the_same),
+        cmocka_unit_test(a_page_moves_once_in_an_interval),
+        cmocka_unit_test(a_read_shared_hot_page_is_replicated),
+        cmocka_unit_test(the_nodes_own_count_does_not_make_a_page_shared),
+        cmocka_unit_test(each_half_leaves_the_pages_of_the_other),
+        cmocka_unit_test(one_store_still_lets_a_page_be_replicated_and_two_do_not),
+        cmocka_unit_test(a_write_shared_page_is_left_and_not_migrated),
+        cmocka_unit_test(no_replica_goes_where_memory_is_short),
+        cmocka_unit_test(nothing_is_sent_to_a_node_without_memory),
+        cmocka_unit_test(a_page_that_is_gone_is_left),
+        cmocka_unit_test(thresholds_are_divided_by_the_references_of_a_sample),
+        cmocka_unit_test(thresholds_that_scale_to_one_still_tell_shared_from_private),
+        cmocka_unit_test(chaos_does_everything_to_any_page_and_repeats_itself),
+        cmocka_unit_test(chaos_waits_for_the_first_page),
+    };
+    return cmocka_run_group_tests_name("policies", tests, NULL, NULL);
+}
