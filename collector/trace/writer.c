@@ -354,13 +354,14 @@ char *trace_writer_event(struct trace_writer *writer, const struct trace_event *
     return NULL;
 }
 
-char *trace_writer_refs(struct trace_writer *writer, uint32_t stream, const uint64_t *addr,
-                        const uint8_t *what, size_t refs)
+/* Many references of one stream, with their sizes or (NULL) with no optional column. */
+static char *add_refs(struct trace_writer *writer, uint32_t stream, const uint64_t *addr,
+                      const uint8_t *what, const uint64_t *size_bytes, size_t refs)
 {
     if (writer->failure != NULL)
         return strdup(writer->failure);
-    if (writer->columns != 0)
-        return refuse(writer, "references without columns came into a trace that has columns");
+    if (writer->columns != (size_bytes != NULL ? COLUMN_BIT(COLUMN_SIZE) : 0))
+        return refuse(writer, "references came with other columns than the trace has");
     if (stream >= writer->streams)
         return refuse(writer, "a reference belongs to a stream that was not announced");
     struct ref_block *block = writer->block;
@@ -375,6 +376,10 @@ char *trace_writer_refs(struct trace_writer *writer, uint32_t stream, const uint
         extend_run(block, stream);
         memcpy(block->addr + block->refs, addr, part * sizeof *addr);
         memcpy(block->what + block->refs, what, part);
+        if (size_bytes != NULL) {
+            memcpy(block->column[COLUMN_SIZE] + block->refs, size_bytes, part * sizeof *size_bytes);
+            size_bytes += part;
+        }
         block->refs += (uint32_t)part;
         addr += part;
         what += part;
@@ -390,6 +395,18 @@ char *trace_writer_refs(struct trace_writer *writer, uint32_t stream, const uint
             return fail(writer, error);
     }
     return NULL;
+}
+
+char *trace_writer_refs(struct trace_writer *writer, uint32_t stream, const uint64_t *addr,
+                        const uint8_t *what, size_t refs)
+{
+    return add_refs(writer, stream, addr, what, NULL, refs);
+}
+
+char *trace_writer_refs_sized(struct trace_writer *writer, uint32_t stream, const uint64_t *addr,
+                              const uint8_t *what, const uint64_t *size_bytes, size_t refs)
+{
+    return refs == 0 ? NULL : add_refs(writer, stream, addr, what, size_bytes, refs);
 }
 
 uint64_t trace_writer_count(const struct trace_writer *writer)

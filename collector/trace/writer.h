@@ -77,6 +77,10 @@ char *trace_writer_event(struct trace_writer *writer, const struct trace_event *
 /* Many references of one stream that have no optional columns: the fast way in. */
 char *trace_writer_refs(struct trace_writer *writer, uint32_t stream, const uint64_t *addr,
                         const uint8_t *what, size_t refs) MUST_CHECK;
+/* The same for a trace whose only optional column is COLUMN_SIZE. */
+char *trace_writer_refs_sized(struct trace_writer *writer, uint32_t stream, const uint64_t *addr,
+                              const uint8_t *what, const uint64_t *size_bytes,
+                              size_t refs) MUST_CHECK;
 
 /* Makes what has come so far durable. The writer also does so by itself, about once a second. */
 char *trace_writer_commit(struct trace_writer *writer) MUST_CHECK;
