@@ -1,4 +1,5 @@
-/* What the memory subsystem counts. All integers; times in ps, so that nothing is rounded on the way.
+/* What the memory subsystem counts. All integers; times in ps, so that nothing is rounded on the
+ * way.
  *
  * The same tables are printed, stored and compared: a new counter is one line here.
  */
@@ -8,14 +9,14 @@
 #include <stdint.h>
 
 /* Time accounts of a CPU. X(name, meaning) */
-#define MEMORY_ACCOUNTS(X)                                                                          \
-    X(execution, "instructions")                                                                    \
-    X(tlb, "TLB refills: walks, second-level hits, forwarded ones")                                 \
-    X(local_stall, "waiting for memory of the own node")                                            \
-    X(remote_stall, "waiting for memory of other nodes")                                            \
-    X(move, "migrations, replications, collapses: decision, bookkeeping, copy")                     \
-    X(shootdown, "TLB shootdowns, started or suffered")                                             \
-    X(monitor, "other work of the monitor: page faults, dispatches")                                \
+#define MEMORY_ACCOUNTS(X)                                                                         \
+    X(execution, "instructions")                                                                   \
+    X(tlb, "TLB refills: walks, second-level hits, forwarded ones")                                \
+    X(local_stall, "waiting for memory of the own node")                                           \
+    X(remote_stall, "waiting for memory of other nodes")                                           \
+    X(move, "migrations, replications, collapses: decision, bookkeeping, copy")                    \
+    X(shootdown, "TLB shootdowns, started or suffered")                                            \
+    X(monitor, "other work of the monitor: page faults, dispatches")                               \
     X(idle, "nothing to run")
 
 enum memory_account {
@@ -26,23 +27,23 @@ enum memory_account {
 };
 
 /* Counters of a CPU. X(name, meaning) */
-#define MEMORY_CPU_COUNTERS(X)                                                                      \
-    X(references, "references executed")                                                            \
-    X(fetches, "of them fetches")                                                                   \
-    X(loads, "of them loads, and touches of unknown kind")                                          \
-    X(stores, "of them stores")                                                                     \
-    X(tlb_misses, "misses of the hardware TLB")                                                     \
-    X(l2tlb_misses, "of them misses of the second-level TLB too")                                   \
-    X(local_accesses, "references that reached memory of the own node")                             \
-    X(remote_accesses, "references that reached memory of another node")                            \
-    X(page_faults, "first touches of a page")                                                       \
-    X(hot_pages, "hot-page signals raised")                                                         \
-    X(migrations, "pages migrated on its behalf")                                                   \
-    X(replications, "replicas made on its behalf")                                                  \
-    X(collapses, "pages collapsed to one copy on its behalf")                                       \
-    X(shootdowns, "TLB shootdowns it started")                                                      \
-    X(shootdowns_suffered, "TLB shootdowns that interrupted it")                                    \
-    X(refused, "actions refused")                                                                   \
+#define MEMORY_CPU_COUNTERS(X)                                                                     \
+    X(references, "references executed")                                                           \
+    X(fetches, "of them fetches")                                                                  \
+    X(loads, "of them loads, and touches of unknown kind")                                         \
+    X(stores, "of them stores")                                                                    \
+    X(tlb_misses, "misses of the hardware TLB")                                                    \
+    X(l2tlb_misses, "of them misses of the second-level TLB too")                                  \
+    X(local_accesses, "references that reached memory of the own node")                            \
+    X(remote_accesses, "references that reached memory of another node")                           \
+    X(page_faults, "first touches of a page")                                                      \
+    X(hot_pages, "hot-page signals raised")                                                        \
+    X(migrations, "pages migrated on its behalf")                                                  \
+    X(replications, "replicas made on its behalf")                                                 \
+    X(collapses, "pages collapsed to one copy on its behalf")                                      \
+    X(shootdowns, "TLB shootdowns it started")                                                     \
+    X(shootdowns_suffered, "TLB shootdowns that interrupted it")                                   \
+    X(refused, "actions refused")                                                                  \
     X(dispatches, "times a different vCPU was put on it")
 
 struct memory_cpu_counters {

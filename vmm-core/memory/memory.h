@@ -13,6 +13,17 @@
  * `what` bytes are those of a trace: bits 0-1 fetch, load, store, touch; bit 2 kernel mode.
  * A touch counts as a load, and may write without our knowing.
  *
+ * The rules of each step stand at the head of the file that does it: translate.c (refills, pairs,
+ * second-level TLB), place.c, migrate.c, replicate.c, shootdown.c, share.c, signal.c (when a policy
+ * hears what), epoch.c (time). In short:
+ *  - a CPU maps the nearest copy; a page with replicas is read-only everywhere, a store collapses
+ * it to its master copy;
+ *  - a full node reclaims its oldest replica, after the policy was told of the pressure; a new page
+ *    falls back to the next node by distance, an action is refused;
+ *  - actions are charged to the CPU whose reference led to them; those of a tick to the lowest used
+ * CPU of the page's home node, else to the lowest used CPU. POLICY_NOTHING is neither counted nor
+ *    logged; the other refusals are both.
+ *
  * Errors: NULL, or one line from malloc. After an error the object can only be freed.
  */
 #ifndef DISCO_MEMORY_H
@@ -36,15 +47,17 @@ enum memory_action_kind {
     MEMORY_ACTION_RECLAIM, /* a replica given up because its node is full */
 };
 
-/* One action, done or refused, as it is logged. PLACE is not logged (run_page has the first home). */
+/* One action, done or refused, as it is logged. PLACE is not logged (run_page has the first home).
+ */
 struct memory_action {
     enum memory_action_kind kind;
     enum policy_answer answer;
     uint32_t page, from, to; /* nodes; `to` is MEMORY_NO_NODE for collapses */
     uint32_t cpu;
-    uint64_t reference; /* ordinal, in this object, of the reference that led to it */
-    uint64_t time_ns;   /* model time at the start of the epoch */
-    uint64_t cost_ns;   /* charged in all, shootdown included */
+    uint64_t
+        reference;    /* ordinal, in this object, of the reference that led to it; the first is 1 */
+    uint64_t time_ns; /* model time at the start of the epoch */
+    uint64_t cost_ns; /* charged to all CPUs together, shootdown included */
     const char *reason; /* the policy's literal, or the mechanism's */
 };
 
@@ -61,9 +74,10 @@ struct memory_epoch {
 struct memory_options {
     const struct machine *machine; /* must outlive the object */
     const struct policy *policy;
-    const int64_t *param;          /* one for each of policy->params */
+    const int64_t *param; /* one for each of policy->params */
     uint64_t seed;
-    uint64_t refs_per_sample;  /* each reference stands for so many: execution and stalls are multiplied */
+    uint64_t refs_per_sample;  /* each reference stands for so many: execution and stalls are
+                                  multiplied */
     uint64_t epoch_references; /* 0: 16384 / refs_per_sample, at least 64 */
     bool has_fetches;          /* execution is charged by fetches; otherwise by data references */
     uint32_t check_every;      /* events between runs of the consistency checker; 0: never */
@@ -78,33 +92,40 @@ char *memory_new(const struct memory_options *options, struct memory **out)
     __attribute__((warn_unused_result));
 void memory_free(struct memory *memory);
 
-/* Puts `stream` (thread or vCPU) with address space `space` on `cpu`. Flushes that CPU's TLB if the stream
- * is another one and the TLB is not tagged, or the space is another one and it is not tagged. */
+/* Puts `stream` (thread or vCPU) with address space `space` on `cpu`. Flushes that CPU's TLB if the
+ * stream is another one and the TLB is not tagged, or the space is another one and it is not
+ * tagged. */
 char *memory_dispatch(struct memory *memory, uint32_t cpu, uint32_t stream, uint32_t space)
     __attribute__((warn_unused_result));
 
 /* References of the stream that is on `cpu`, in order. */
-char *memory_references(struct memory *memory, uint32_t cpu, const uint64_t *addr, const uint8_t *what,
-                        size_t references) __attribute__((warn_unused_result));
+char *memory_references(struct memory *memory, uint32_t cpu, const uint64_t *addr,
+                        const uint8_t *what, size_t references) __attribute__((warn_unused_result));
 
-/* The pages of [start, end) of a space are no longer mapped there; a page that nothing maps is freed. */
+/* The pages that [start, end) of a space touches are no longer mapped there; a page that nothing
+ * maps is freed, and its number is not used again. Costs nothing: it is the guest's own work. */
 char *memory_unmap(struct memory *memory, uint32_t space, uint64_t start, uint64_t end)
     __attribute__((warn_unused_result));
-/* The pages of [other_start, + bytes) of `other` are the pages of [start, ...) of `space` from now on. */
+/* The pages of [other_start, + bytes) of `other` are the pages of [start, ...) of `space` from now
+ * on, touched already or not. What `other` had there before is unmapped. Both ranges start at the
+ * same place in a page and do not overlap. */
 char *memory_share(struct memory *memory, uint32_t space, uint64_t start, uint32_t other,
                    uint64_t other_start, uint64_t bytes) __attribute__((warn_unused_result));
-/* `cpu` had nothing to run for so long. */
+/* `cpu` had nothing to run for so long. It counts as used from now on. */
 void memory_idle(struct memory *memory, uint32_t cpu, uint64_t idle_ns);
 
-/* Ends the open epoch (also a short one) and brings every used CPU's clock to the furthest one with idle time.
- * Call once, after the last reference. */
+/* Ends the open epoch (also a short one) and brings every used CPU's clock to the furthest one with
+ * idle time. Call once, after the last reference. */
 void memory_finish(struct memory *memory);
 
-/* Results. Valid until the next call that changes the object. */
+/* Results. Pointers are valid until the next call that changes the object. Stalls, execution, local
+ * and remote accesses, traffic and the totals of pages are brought up to date at the end of each
+ * epoch, so memory_finish() comes first; everything else is always current. */
 const struct memory_cpu_counters *memory_cpu(const struct memory *memory, uint32_t cpu);
 bool memory_cpu_used(const struct memory *memory, uint32_t cpu);
 uint64_t memory_time_ns(const struct memory *memory); /* the furthest CPU's clock */
-/* [nodes * nodes]: accesses from a node's CPUs (row) to a node's memory (column); loads (and fetches) or stores */
+/* [nodes * nodes]: accesses from a node's CPUs (row) to a node's memory (column); loads (and
+ * fetches) or stores */
 const uint64_t *memory_traffic_loads(const struct memory *memory);
 const uint64_t *memory_traffic_stores(const struct memory *memory);
 
@@ -119,7 +140,7 @@ struct memory_page_state {
     uint32_t space; /* of the first mapping */
     uint64_t vpn;
     uint32_t first_home, home;
-    uint64_t replicas; /* node mask, now */
+    uint64_t replicas;      /* node mask, now */
     uint64_t loads, stores; /* fetches and touches count as loads */
     uint64_t local_accesses;
     uint32_t migrations, replications, collapses;
@@ -128,8 +149,8 @@ struct memory_page_state {
 uint32_t memory_pages(const struct memory *memory); /* PPNs given out: 0 to this, without it */
 struct memory_page_state memory_page(const struct memory *memory, uint32_t page);
 
-/* DESIGN section 9.3: every frame has one owner or is free; pmap, memmap, backmaps, TLBs and second-level
- * TLBs agree; counters add up. NULL, or what disagrees. */
+/* DESIGN section 9.3: every frame has one owner or is free; pmap, memmap, backmaps, TLBs and
+ * second-level TLBs agree; counters add up. NULL, or what disagrees. */
 char *memory_check(const struct memory *memory) __attribute__((warn_unused_result));
 
 #endif

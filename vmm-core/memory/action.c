@@ -1,0 +1,27 @@
+/* What all actions have in common: who may be acted on, refusals, the log. */
+#include "vmm-core/memory/internal.h"
+
+bool action_page_exists(const struct memory *memory, uint32_t page)
+{
+    return page < memory->pages && memory->page[page].mappings != MEMORY_NONE;
+}
+
+void action_log(struct memory *memory, const struct cpu *cpu, struct memory_action action)
+{
+    if (!memory->options.on_action)
+        return;
+    action.cpu = cpu->index;
+    action.reference = memory->now;
+    action.time_ns = memory->epoch.start_ns;
+    memory->options.on_action(memory->options.context, &action);
+}
+
+enum policy_answer action_refuse(struct memory *memory, struct cpu *cpu,
+                                 struct memory_action action)
+{
+    if (cpu) { /* else the policy asks before anything has run */
+        cpu->counters.refused++;
+        action_log(memory, cpu, action);
+    }
+    return action.answer;
+}

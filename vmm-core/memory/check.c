@@ -1,0 +1,390 @@
+/* The consistency checker: what must hold between any two references (DESIGN section 9.3).
+ *
+ * It recomputes everything from the records and trusts no count. The first thing that disagrees is
+ * named with its numbers; nothing is repaired.
+ */
+#include "vmm-core/memory/internal.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Marks for frames and mappings: how often each has been met. */
+struct marks {
+    uint8_t *frame, *mapping;
+};
+
+static __attribute__((format(printf, 1, 2))) char *wrong(const char *format, ...)
+{
+    char *line = NULL;
+    va_list list;
+    va_start(list, format);
+    const int length = vasprintf(&line, format, list);
+    va_end(list);
+    return length < 0 ? memory_short() : line;
+}
+
+/* ---- memmap and pmap ------------------------------------------------------------------------- */
+
+static char *check_free_frames(const struct memory *memory, const struct marks *marks)
+{
+    for (uint32_t node = 0; node < memory->nodes; node++) {
+        uint32_t frame = memory->node[node].free;
+        for (; frame != MEMORY_NONE; frame = memory->frame[frame].next) {
+            if (frame >= memory->frames)
+                return wrong("node %u: frame %u on its free list does not exist", node, frame);
+            if (marks->frame[frame]++)
+                return wrong("frame %u: twice on free lists", frame);
+            if (memory->frame[frame].page != MEMORY_NONE)
+                return wrong("frame %u: on a free list, but page %u owns it", frame,
+                             memory->frame[frame].page);
+            if (memory->frame[frame].node != node)
+                return wrong("frame %u: of node %u, on the free list of node %u", frame,
+                             memory->frame[frame].node, node);
+        }
+    }
+    return NULL;
+}
+
+static char *check_copy(const struct memory *memory, const struct marks *marks, uint32_t page,
+                        uint32_t frame, bool replica)
+{
+    const char *const role = replica ? "replica" : "master";
+    if (frame >= memory->frames)
+        return wrong("page %u: its %s is frame %u, which does not exist", page, role, frame);
+    const struct frame *const it = &memory->frame[frame];
+    if (it->page != page)
+        return wrong("page %u: its %s is frame %u, whose owner is page %" PRId64, page, role, frame,
+                     it->page == MEMORY_NONE ? -1 : (int64_t)it->page);
+    if (marks->frame[frame]++)
+        return wrong("frame %u: in use twice, or free and in use by page %u", frame, page);
+    if (it->replica != replica)
+        return wrong("frame %u: memmap and pmap of page %u disagree whether it is a replica", frame,
+                     page);
+    return NULL;
+}
+
+static char *check_page(const struct memory *memory, const struct marks *marks, uint32_t page)
+{
+    const struct page *const it = &memory->page[page];
+    if (it->mappings == MEMORY_NONE)
+        return it->master == MEMORY_NONE && it->replicas == MEMORY_NONE
+                   ? NULL
+                   : wrong("page %u: nothing maps it, but it has frames", page);
+    char *error = check_copy(memory, marks, page, it->master, false);
+    if (error)
+        return error;
+    if (memory->frame[it->master].node != it->home)
+        return wrong("page %u: its home is node %u, its master is on node %u", page, it->home,
+                     memory->frame[it->master].node);
+    uint64_t nodes = UINT64_C(1) << it->home;
+    for (uint32_t frame = it->replicas; frame != MEMORY_NONE; frame = memory->frame[frame].next) {
+        error = check_copy(memory, marks, page, frame, true);
+        if (error)
+            return error;
+        const uint64_t bit = UINT64_C(1) << memory->frame[frame].node;
+        if (nodes & bit)
+            return wrong("page %u: two copies on node %u", page, memory->frame[frame].node);
+        nodes |= bit;
+    }
+    return NULL;
+}
+
+static char *check_replica_list(const struct memory *memory, uint32_t node)
+{
+    const struct node *const it = &memory->node[node];
+    uint64_t length = 0;
+    uint32_t older = MEMORY_NONE;
+    for (uint32_t frame = it->oldest; frame != MEMORY_NONE; frame = memory->frame[frame].newer) {
+        if (frame >= memory->frames || ++length > it->replicas)
+            return wrong("node %u: its list of replicas is damaged at frame %u", node, frame);
+        const struct frame *const listed = &memory->frame[frame];
+        if (!listed->replica || listed->node != node || listed->older != older)
+            return wrong("node %u: frame %u on its list of replicas is not one of them", node,
+                         frame);
+        older = frame;
+    }
+    if (length != it->replicas || it->newest != older)
+        return wrong("node %u: its list of replicas has %" PRIu64 " of %" PRIu64, node, length,
+                     it->replicas);
+    return NULL;
+}
+
+static char *check_frames(const struct memory *memory, const struct marks *marks)
+{
+    char *error = check_free_frames(memory, marks);
+    for (uint32_t page = 0; page < memory->pages && !error; page++)
+        error = check_page(memory, marks, page);
+    if (error)
+        return error;
+
+    uint64_t used[MACHINE_NODES_MAX] = {0};
+    uint64_t replicas[MACHINE_NODES_MAX] = {0};
+    uint64_t fresh[MACHINE_NODES_MAX] = {0};
+    for (uint32_t frame = 0; frame < memory->frames; frame++) {
+        const struct frame *const it = &memory->frame[frame];
+        if (!marks->frame[frame])
+            return wrong("frame %u: lost: neither free nor the copy of a page", frame);
+        if (it->index >= memory->node[it->node].fresh)
+            return wrong("frame %u: index %u in node %u, which has used %u", frame, it->index,
+                         it->node, memory->node[it->node].fresh);
+        fresh[it->node]++;
+        used[it->node] += it->page != MEMORY_NONE;
+        replicas[it->node] += it->replica;
+    }
+    for (uint32_t node = 0; node < memory->nodes && !error; node++) {
+        const struct node *const it = &memory->node[node];
+        if (used[node] != it->used || used[node] > it->frames || fresh[node] != it->fresh)
+            return wrong("node %u: %" PRIu64 " frames in use, counted %" PRIu64 " of %" PRIu64,
+                         node, used[node], it->used, it->frames);
+        if (replicas[node] != it->replicas)
+            return wrong("node %u: %" PRIu64 " replicas, counted %" PRIu64, node, replicas[node],
+                         it->replicas);
+        error = check_replica_list(memory, node);
+    }
+    return error;
+}
+
+/* ---- space table, backmaps, shares ------------------------------------------------------------
+ */
+
+static char *check_mappings(const struct memory *memory, const struct marks *marks)
+{
+    for (uint32_t page = 0; page < memory->pages; page++) {
+        uint32_t index = memory->page[page].mappings;
+        for (; index != MEMORY_NONE; index = memory->mapping[index].next) {
+            if (index >= memory->mappings)
+                return wrong("page %u: its backmap %u does not exist", page, index);
+            if (memory->mapping[index].page != page)
+                return wrong("page %u: backmap %u leads to page %u", page, index,
+                             memory->mapping[index].page);
+            if (marks->mapping[index]++)
+                return wrong("page %u: backmap %u is chained twice", page, index);
+        }
+    }
+    uint32_t used = 0;
+    for (uint32_t index = 0; index < memory->mappings; index++) {
+        const struct mapping *const it = &memory->mapping[index];
+        if (it->page == MEMORY_NONE)
+            continue;
+        used++;
+        if (!marks->mapping[index])
+            return wrong("space %u page %#" PRIx64 ": not among the backmaps of page %u", it->space,
+                         it->vpn, it->page);
+        if (space_find(memory, it->space, it->vpn) != index)
+            return wrong("space %u page %#" PRIx64 ": the space table does not lead to it",
+                         it->space, it->vpn);
+    }
+    uint32_t slots = 0;
+    for (uint32_t slot = 0; memory->slot && slot <= memory->slot_mask; slot++)
+        slots += memory->slot[slot] != 0;
+    if (used != memory->mappings_used || used != slots)
+        return wrong("mappings: %u in use, counted %u, in the space table %u", used,
+                     memory->mappings_used, slots);
+    return NULL;
+}
+
+static char *check_shares(const struct memory *memory)
+{
+    for (size_t at = 0; at < memory->shares; at++) {
+        const struct share *const it = &memory->share[at];
+        const struct share *const next = at + 1 < memory->shares ? it + 1 : NULL;
+        if (next && (next->space < it->space ||
+                     (next->space == it->space && next->first < it->first + it->pages)))
+            return wrong("share %zu: out of order with the next one", at);
+        if (share_find(memory, it->from, it->from_first))
+            return wrong("share %zu: what it shows is itself shown from elsewhere", at);
+    }
+    return NULL;
+}
+
+/* ---- TLBs and fast tables ----------------------------------------------------------------------
+ */
+
+/* What a translation must agree with, wherever it is held. */
+static char *check_translation(const struct memory *memory, const struct cpu *cpu,
+                               const char *where, uint32_t space, uint64_t vpn,
+                               struct tlb_half half)
+{
+    const uint32_t index = space_find(memory, space, vpn);
+    if (index == MEMORY_NONE || memory->mapping[index].page != half.page)
+        return wrong("CPU %u: its %s maps space %u page %#" PRIx64 " to page %u, the space table "
+                     "does not",
+                     cpu->index, where, space, vpn, half.page);
+    if (pmap_copy_on(memory, half.page, half.node) == MEMORY_NONE)
+        return wrong(
+            "CPU %u: its %s maps page %u to node %u, where it has no copy (a shootdown was "
+            "forgotten)",
+            cpu->index, where, half.page, half.node);
+    if (half.writable != (memory->page[half.page].replicas == MEMORY_NONE))
+        return wrong("CPU %u: its %s maps page %u %s, though it has %s", cpu->index, where,
+                     half.page, half.writable ? "writable" : "read-only",
+                     half.writable ? "replicas" : "no replica");
+    return NULL;
+}
+
+static char *check_tlb(const struct memory *memory, const struct cpu *cpu, const struct tlb *tlb,
+                       const char *where, bool one_space)
+{
+    char *error = NULL;
+    for (uint32_t entry = 0; entry < tlb->entries && !error; entry++) {
+        uint32_t valid = 0;
+        for (uint32_t at = 0; at < tlb->halves && !error; at++) {
+            const struct tlb_half half = tlb->half[(size_t)entry * tlb->halves + at];
+            if (half.page == MEMORY_NONE)
+                continue;
+            valid++;
+            const uint64_t vpn = (tlb->tag[entry] << tlb->halves_shift) + at;
+            if (tlb->tag[entry] == TLB_EMPTY || tlb_find(tlb, tlb->space[entry], vpn) != entry)
+                return wrong("CPU %u: entry %u of its %s cannot be found by its tag", cpu->index,
+                             entry, where);
+            if (one_space && tlb->space[entry] != cpu->space)
+                return wrong("CPU %u: its %s holds space %u, but space %u runs", cpu->index, where,
+                             tlb->space[entry], cpu->space);
+            error = check_translation(memory, cpu, where, tlb->space[entry], vpn, half);
+        }
+        if (!error && !valid && tlb->tag[entry] != TLB_EMPTY)
+            return wrong("CPU %u: entry %u of its %s is in use with no valid page", cpu->index,
+                         entry, where);
+    }
+    return error;
+}
+
+static char *check_fast(const struct memory *memory, const struct cpu *cpu)
+{
+    for (uint32_t index = 0; index < 1u << memory->fast_shift; index++) {
+        const struct fast_entry *const it = &cpu->fast[index];
+        if (it->vpn == TLB_EMPTY)
+            continue;
+        if (!it->listed || fast_index(memory, it->vpn) != index)
+            return wrong("CPU %u: entry %u of its fast table is not listed or out of place",
+                         cpu->index, index);
+        char *const error = check_translation(memory, cpu, "fast table", cpu->space, it->vpn,
+                                              (struct tlb_half){.page = it->page,
+                                                                .node = it->node,
+                                                                .writable = !it->read_only});
+        if (error)
+            return error;
+        if (it->trigger != (it->node == cpu->node ? 0 : memory->trigger))
+            return wrong("CPU %u: its fast table has trigger %u for page %u on node %u", cpu->index,
+                         it->trigger, it->page, it->node);
+        if (!cpu->tlb.entries)
+            continue;
+        uint32_t entry = 0;
+        const struct tlb_half *const half = tlb_lookup(&cpu->tlb, cpu->space, it->vpn, &entry);
+        if (!half || entry != it->stamp || half->page != it->page || half->node != it->node)
+            return wrong("CPU %u: its fast table maps page %u otherwise than its TLB", cpu->index,
+                         it->page);
+    }
+    return NULL;
+}
+
+static char *check_cpus(const struct memory *memory)
+{
+    char *error = NULL;
+    for (uint32_t at = 0; at < memory->used_count && !error; at++) {
+        const struct cpu *const cpu = memory->used[at];
+        error = check_tlb(memory, cpu, &cpu->tlb, "TLB", !memory->machine->tlb.tagged);
+        if (!error)
+            error = check_tlb(memory, cpu, &cpu->l2tlb, "second-level TLB", false);
+        if (!error)
+            error = check_fast(memory, cpu);
+    }
+    return error;
+}
+
+/* ---- sums ---------------------------------------------------------------------------------------
+ */
+
+/* References and stores that the fast table of a CPU has not handed on yet. */
+static void add_pending(const struct cpu *cpu, uint64_t *all, uint64_t *stores)
+{
+    for (uint32_t at = 0; at < cpu->live_count; at++) {
+        *all += (uint32_t)cpu->fast[cpu->live[at]].counts;
+        *stores += cpu->fast[cpu->live[at]].counts >> 32;
+    }
+}
+
+static char *check_cpu_sums(const struct cpu *cpu)
+{
+    const struct memory_cpu_counters *const it = &cpu->counters;
+    uint64_t pending = 0;
+    uint64_t pending_stores = 0;
+    add_pending(cpu, &pending, &pending_stores);
+    if (it->references != it->fetches + it->loads + it->stores)
+        return wrong("CPU %u: references are not fetches, loads and stores", cpu->index);
+    if (it->references != it->local_accesses + it->remote_accesses + pending)
+        return wrong("CPU %u: %" PRIu64 " references, but %" PRIu64 " accesses", cpu->index,
+                     it->references, it->local_accesses + it->remote_accesses + pending);
+    uint64_t clock_ps = 0;
+    for (int account = 0; account < MEMORY_ACCOUNT_COUNT; account++)
+        clock_ps += it->account_ps[account];
+    return clock_ps == it->clock_ps
+               ? NULL
+               : wrong("CPU %u: its accounts do not add up to its clock", cpu->index);
+}
+
+static char *check_sums(const struct memory *memory)
+{
+    uint64_t references = 0;
+    uint64_t stores = 0;
+    uint64_t pending = 0;
+    uint64_t pending_stores = 0;
+    uint64_t open = 0; /* settled, but the epoch has not ended */
+    uint64_t open_stores = 0;
+    for (uint32_t at = 0; at < memory->used_count; at++) {
+        const struct cpu *const cpu = memory->used[at];
+        char *const error = check_cpu_sums(cpu);
+        if (error)
+            return error;
+        references += cpu->counters.references;
+        stores += cpu->counters.stores;
+        add_pending(cpu, &pending, &pending_stores);
+        for (uint32_t node = 0; node < memory->nodes; node++) {
+            open += cpu->loads[node] + cpu->stores[node];
+            open_stores += cpu->stores[node];
+        }
+    }
+    uint64_t paged = pending;
+    uint64_t paged_stores = pending_stores;
+    for (uint32_t page = 0; page < memory->pages; page++) {
+        paged += memory->page[page].loads + memory->page[page].stores;
+        paged_stores += memory->page[page].stores;
+    }
+    if (paged != references || paged_stores != stores)
+        return wrong("%" PRIu64 " references (%" PRIu64 " stores), but pages have %" PRIu64
+                     " (%" PRIu64 ")",
+                     references, stores, paged, paged_stores);
+    uint64_t traffic = open + pending;
+    uint64_t traffic_stores = open_stores + pending_stores;
+    for (size_t pair = 0; pair < (size_t)memory->nodes * memory->nodes; pair++) {
+        traffic += memory->traffic_loads[pair] + memory->traffic_stores[pair];
+        traffic_stores += memory->traffic_stores[pair];
+    }
+    if (traffic != references || traffic_stores != stores || memory->now != references)
+        return wrong("%" PRIu64 " references (%" PRIu64 " stores), but the traffic is %" PRIu64
+                     " (%" PRIu64 ")",
+                     references, stores, traffic, traffic_stores);
+    return NULL;
+}
+
+char *memory_check(const struct memory *memory)
+{
+    const struct marks marks = {.frame = calloc((size_t)memory->frames + 1, 1),
+                                .mapping = calloc((size_t)memory->mappings + 1, 1)};
+    char *error = marks.frame && marks.mapping ? NULL : memory_short();
+    if (!error)
+        error = check_frames(memory, &marks);
+    if (!error)
+        error = check_mappings(memory, &marks);
+    if (!error)
+        error = check_shares(memory);
+    if (!error)
+        error = check_cpus(memory);
+    if (!error)
+        error = check_sums(memory);
+    free(marks.frame);
+    free(marks.mapping);
+    return error;
+}

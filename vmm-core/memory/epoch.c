@@ -1,0 +1,112 @@
+/* Epochs: where counts become time.
+ *
+ * The path of a reference only counts, by (CPU, node, load or store). At the end of the epoch
+ * each count is multiplied by the latency from the CPU's node to the memory's, in integers of ps,
+ * and by the references that one recorded one stands for; the same for execution. Faults, refills,
+ * moves and shootdowns are charged when they happen and stand for themselves.
+ *
+ * Then the furthest clock is looked at: the policy's tick comes at most once an epoch, before its
+ * counters are set back, so that a policy that ticks as often as it resets sees full counters.
+ */
+#include "vmm-core/memory/internal.h"
+
+#include <string.h>
+
+/* The latency that every access of this epoch from one node to another has seen. The model of
+ * contention belongs here: it will turn the epoch's counts into loaded latencies before they are
+ * charged. */
+static uint64_t epoch_latency_ps(const struct memory *memory, uint32_t from, uint32_t to)
+{
+    return (uint64_t)machine_latency_ns(memory->machine, from, to) * PS_PER_NS;
+}
+
+void epoch_begin(struct memory *memory)
+{
+    const uint64_t number = memory->epoch.number + 1;
+    memory->epoch = (struct memory_epoch){.number = number,
+                                          .start_ns = clock_furthest_ps(memory) / PS_PER_NS,
+                                          .node_accesses = memory->epoch_accesses};
+    memset(memory->epoch_accesses, 0, memory->nodes * sizeof *memory->epoch_accesses);
+    memory->epoch_left = memory->options.epoch_references;
+}
+
+static void charge_stalls(struct memory *memory, struct cpu *cpu)
+{
+    for (uint32_t node = 0; node < memory->nodes; node++) {
+        const uint64_t accesses = cpu->loads[node] + cpu->stores[node];
+        if (!accesses)
+            continue;
+        const bool local = node == cpu->node;
+        cpu_charge(cpu, local ? ACCOUNT_local_stall : ACCOUNT_remote_stall,
+                   accesses * epoch_latency_ps(memory, cpu->node, node) *
+                       memory->options.refs_per_sample);
+        const size_t pair = (size_t)cpu->node * memory->nodes + node;
+        memory->traffic_loads[pair] += cpu->loads[node];
+        memory->traffic_stores[pair] += cpu->stores[node];
+        memory->epoch_accesses[node] += accesses;
+        *(local ? &memory->epoch.local_accesses : &memory->epoch.remote_accesses) += accesses;
+        *(local ? &memory->node[node].local_accesses : &memory->node[node].remote_accesses) +=
+            accesses;
+        cpu->loads[node] = cpu->stores[node] = 0;
+    }
+}
+
+static void charge_execution(const struct memory *memory, struct cpu *cpu)
+{
+    const struct memory_cpu_counters *const count = &cpu->counters;
+    const struct machine_costs *const costs = &memory->machine->costs;
+    const uint64_t data = count->loads + count->stores;
+    const uint64_t ps = memory->options.has_fetches
+                            ? (count->fetches - cpu->fetches_before) * costs->fetch_ps
+                            : (data - cpu->data_before) * costs->data_reference_ps;
+    cpu_charge(cpu, ACCOUNT_execution, ps * memory->options.refs_per_sample);
+    cpu->fetches_before = count->fetches;
+    cpu->data_before = data;
+}
+
+static void report(struct memory *memory, uint64_t end_ns)
+{
+    struct memory_epoch *const epoch = &memory->epoch;
+    epoch->references = memory->options.epoch_references - memory->epoch_left;
+    epoch->end_ns = end_ns;
+    for (uint32_t node = 0; node < memory->nodes; node++) {
+        epoch->frames_used += memory->node[node].used;
+        epoch->replica_frames += memory->node[node].replicas;
+    }
+    const bool empty = !epoch->references && epoch->start_ns == end_ns && !epoch->migrations &&
+                       !epoch->replications && !epoch->collapses;
+    if (memory->options.on_epoch && !empty) /* the last one can be */
+        memory->options.on_epoch(memory->options.context, epoch);
+}
+
+static void tick_and_reset(struct memory *memory, uint64_t now_ns)
+{
+    const struct policy_wants *const wants = &memory->wants;
+    if (wants->tick_ns && memory->policy->tick && now_ns >= memory->next_tick_ns) {
+        memory->next_tick_ns = (now_ns / wants->tick_ns + 1) * wants->tick_ns;
+        memory->policy->tick(memory->state, &memory->host, now_ns);
+    }
+    if (wants->reset_ns && memory->count && now_ns >= memory->next_reset_ns) {
+        memory->next_reset_ns = (now_ns / wants->reset_ns + 1) * wants->reset_ns;
+        memset(memory->count, 0,
+               memory->pages * count_stride(memory->nodes) * sizeof *memory->count);
+    }
+}
+
+void epoch_end(struct memory *memory, bool last)
+{
+    for (uint32_t at = 0; at < memory->used_count; at++) {
+        struct cpu *const cpu = memory->used[at];
+        if (!cpu->active)
+            continue;
+        cpu->active = false;
+        fast_settle(memory, cpu);
+        charge_execution(memory, cpu);
+        charge_stalls(memory, cpu);
+    }
+    const uint64_t now_ns = clock_furthest_ps(memory) / PS_PER_NS;
+    report(memory, now_ns);
+    epoch_begin(memory);
+    if (!last)
+        tick_and_reset(memory, now_ns);
+}

@@ -1,0 +1,79 @@
+/* memmap and the frame allocators of the nodes.
+ *
+ * A frame gets its record when it is first used. A node hands out the frame given back last, else
+ * its next fresh one. Replicas of a node are chained in the order they were made, because the
+ * oldest is the one to be reclaimed. The paper does not describe reclaim; first in, first out is
+ * our choice.
+ */
+#include "vmm-core/memory/internal.h"
+
+char *frames_take(struct memory *memory, uint32_t node, uint32_t page, uint32_t *frame)
+{
+    struct node *const from = &memory->node[node];
+    if (from->free != MEMORY_NONE) {
+        *frame = from->free;
+        from->free = memory->frame[*frame].next;
+    } else {
+        if (!memory_grow((void **)&memory->frame, &memory->frames_room, memory->frames + 1,
+                         sizeof *memory->frame))
+            return memory_short();
+        *frame = memory->frames++;
+        memory->frame[*frame] = (struct frame){.index = from->fresh++, .node = (uint8_t)node};
+    }
+    struct frame *const taken = &memory->frame[*frame];
+    taken->page = page;
+    taken->next = taken->older = taken->newer = MEMORY_NONE;
+    taken->replica = false;
+    if (++from->used > from->used_most)
+        from->used_most = from->used;
+    return NULL;
+}
+
+void frames_set_replica(struct memory *memory, uint32_t frame, bool replica)
+{
+    struct frame *const it = &memory->frame[frame];
+    struct node *const node = &memory->node[it->node];
+    it->replica = replica;
+    if (replica) {
+        it->older = node->newest;
+        it->newer = MEMORY_NONE;
+        *(it->older == MEMORY_NONE ? &node->oldest : &memory->frame[it->older].newer) = frame;
+        node->newest = frame;
+        if (++node->replicas > node->replicas_most)
+            node->replicas_most = node->replicas;
+    } else {
+        *(it->older == MEMORY_NONE ? &node->oldest : &memory->frame[it->older].newer) = it->newer;
+        *(it->newer == MEMORY_NONE ? &node->newest : &memory->frame[it->newer].older) = it->older;
+        it->older = it->newer = MEMORY_NONE;
+        node->replicas--;
+    }
+}
+
+void frames_give_back(struct memory *memory, uint32_t frame)
+{
+    struct frame *const it = &memory->frame[frame];
+    struct node *const node = &memory->node[it->node];
+    if (it->replica)
+        frames_set_replica(memory, frame, false);
+    it->page = MEMORY_NONE;
+    it->next = node->free;
+    node->free = frame;
+    node->used--;
+}
+
+bool frames_make_room(struct memory *memory, struct cpu *cpu, uint32_t node)
+{
+    if (frames_free(memory, node))
+        return true;
+    if (memory->node[node].frames && memory->policy->pressure && !memory->in_pressure) {
+        memory->in_pressure = true; /* what the policy does now may need room itself */
+        memory->policy->pressure(memory->state, &memory->host, node);
+        memory->in_pressure = false;
+        if (frames_free(memory, node))
+            return true;
+    }
+    if (memory->node[node].oldest == MEMORY_NONE)
+        return false;
+    reclaim_replica(memory, cpu, memory->node[node].oldest);
+    return true;
+}

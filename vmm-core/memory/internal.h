@@ -1,0 +1,326 @@
+/* What the files of the memory subsystem share, and nobody else includes (but its tests).
+ *
+ *   address -> VPN -> [fast table] -> TLB -> second-level TLB -> space table -> PPN -> copy
+ *
+ *   mapping   (space, VPN) -> PPN: the space table and, chained by page, the backmaps   space.c
+ *   share     ranges that show another range's pages, resolved at the first touch        share.c
+ *   page      pmap: one record a PPN: its copies, its mappings, its totals               pmap.c
+ *   frame     memmap: one record a machine page in use: owner, next copy, node           frames.c
+ *   tlb       both TLB levels of a CPU                                                   tlb.c
+ *   fast      direct-mapped shadow of the TLB's valid entries, for speed only            fast.c
+ *
+ * Indices are 32 bits wide and MEMORY_NONE means none. Records are only ever made on first use, so
+ * a node of 512 GB costs nothing until its frames are touched. No pointer into pages, mappings or
+ * frames is kept over anything that can add to them (a first touch) or over a call of the policy.
+ */
+#ifndef DISCO_MEMORY_INTERNAL_H
+#define DISCO_MEMORY_INTERNAL_H
+
+#include "vmm-core/memory/memory.h"
+
+#define MEMORY_NONE UINT32_MAX
+
+/* The `what` byte of a reference, as memory.h describes it. */
+enum memory_kind {
+    MEMORY_FETCH,
+    MEMORY_LOAD,
+    MEMORY_STORE,
+    MEMORY_TOUCH,
+};
+#define MEMORY_KIND_MASK 3u
+
+#define PS_PER_NS 1000u
+
+/* splitmix64 (Steele, Lea, Flood, OOPSLA'14; the public reference by Vigna): one word of state. */
+static inline uint64_t random_next(uint64_t *state)
+{
+    uint64_t mixed = *state += UINT64_C(0x9E3779B97F4A7C15);
+    mixed = (mixed ^ (mixed >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    mixed = (mixed ^ (mixed >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return mixed ^ (mixed >> 31);
+}
+
+/* A number below `limit`: the high word of the 128-bit product. One draw. */
+static inline uint32_t random_below(uint64_t *state, uint32_t limit)
+{
+    return (uint32_t)(((unsigned __int128)random_next(state) * limit) >> 64);
+}
+
+/* ---- TLB (tlb.c) ------------------------------------------------------------------------- */
+
+#define TLB_EMPTY      UINT64_MAX /* no VPN: pages have at least two bytes */
+#define TLB_HALVES_MAX 2u
+
+/* One page of an entry. */
+struct tlb_half {
+    uint32_t page; /* MEMORY_NONE: invalid */
+    uint8_t node;  /* of the copy that serves it */
+    bool writable; /* exactly when the page has no replica */
+};
+
+/* Set-associative, entry `set * ways + way`. An entry is in use while any half of it is valid. */
+struct tlb {
+    uint32_t entries, ways, halves; /* entries 0: there is none */
+    uint32_t halves_shift, set_mask;
+    uint64_t *tag;   /* [entries] VPN / halves, or TLB_EMPTY */
+    uint64_t *stamp; /* [entries] ordinal of the last reference that used it; [1] if no entries */
+    uint32_t *space; /* [entries] */
+    struct tlb_half *half; /* [entries * halves] */
+};
+
+bool tlb_new(struct tlb *tlb, uint32_t entries, uint32_t ways, uint32_t halves);
+void tlb_free(struct tlb *tlb);
+/* The entry whose tag holds the page, its half valid or not; MEMORY_NONE: none. */
+uint32_t tlb_find(const struct tlb *tlb, uint32_t space, uint64_t vpn);
+/* The half of a found entry. */
+static inline struct tlb_half *tlb_half_of(const struct tlb *tlb, uint32_t entry, uint64_t vpn)
+{
+    return &tlb->half[(size_t)entry * tlb->halves + (vpn & (tlb->halves - 1))];
+}
+/* Valid half of (space, VPN), or NULL; *entry is set when it is not NULL. */
+struct tlb_half *tlb_lookup(const struct tlb *tlb, uint32_t space, uint64_t vpn, uint32_t *entry);
+/* Where a refill goes: the entry with this tag; else the lowest free way of the set; else a victim:
+ * one draw of `random`, or with NULL the least recently used way. */
+uint32_t tlb_slot(const struct tlb *tlb, uint32_t space, uint64_t vpn, uint64_t *random);
+void tlb_write(struct tlb *tlb, uint32_t entry, uint32_t space, uint64_t vpn,
+               const struct tlb_half *halves, uint64_t stamp);
+/* Makes a half invalid, and the entry free when it was the last valid one. */
+void tlb_invalidate(struct tlb *tlb, uint32_t entry, uint64_t vpn);
+void tlb_flush(struct tlb *tlb);
+
+/* ---- CPUs (cpu.c) and their fast tables (fast.c) -------------------------------------------- */
+
+/* A valid page of the TLB, or with no TLB a translation of the current space. `counts` holds what
+ * has not been added to the page and the CPU yet: references in the low half, stores in the high.
+ */
+struct fast_entry {
+    uint64_t vpn; /* TLB_EMPTY: none */
+    uint64_t counts;
+    uint32_t page;
+    uint32_t stamp;    /* index of the TLB entry, whose stamp each hit renews */
+    uint16_t trigger;  /* the node's count that makes the page hot; 0: it is local, never */
+    uint8_t node;      /* that serves it */
+    uint8_t read_only; /* a store goes the slow way */
+    bool listed;       /* in cpu.live */
+};
+_Static_assert(sizeof(struct fast_entry) == 32, "two a cache line");
+
+struct cpu {
+    uint32_t index, node;
+    bool running; /* a stream has been dispatched on it */
+    uint32_t stream, space;
+    struct tlb tlb, l2tlb;
+    struct fast_entry *fast;
+    uint32_t *live; /* indices of fast entries filled since the last flush */
+    uint32_t live_count;
+    bool active;              /* has executed references in this epoch */
+    uint64_t *loads, *stores; /* [nodes] settled accesses of this epoch; fetches are loads */
+    uint64_t fetches_before, data_before; /* counters at the start of this epoch */
+    struct memory_cpu_counters counters;
+};
+
+/* ---- pages, frames, mappings ----------------------------------------------------------------- */
+
+struct page {
+    uint64_t vpn;                  /* of the first mapping, with `space` */
+    uint64_t loads, stores, local; /* settled */
+    uint32_t space;
+    uint32_t mappings; /* backmaps: the first; MEMORY_NONE: nothing maps it, it has been freed */
+    uint32_t master;   /* frame */
+    uint32_t replicas; /* the first frame of a chain */
+    uint32_t migrations, replications, collapses;
+    uint8_t first_home, home; /* home: the master's node, also when the page has been freed */
+};
+_Static_assert(sizeof(struct page) == 64, "one cache line");
+
+struct frame {
+    uint32_t page;         /* owner; MEMORY_NONE: free */
+    uint32_t next;         /* the page's next replica, or the node's next free frame */
+    uint32_t older, newer; /* replicas of one node in the order they were made */
+    uint32_t index;        /* of the frame in its node's memory */
+    uint8_t node;
+    bool replica;
+};
+
+struct mapping {
+    uint64_t vpn;
+    uint32_t space;
+    uint32_t page; /* MEMORY_NONE: free */
+    uint32_t next; /* of the same page, or the next free one */
+};
+
+/* Pages [first, + pages) of `space` are those of [from_first, ...) of `from`. */
+struct share {
+    uint64_t first, pages, from_first;
+    uint32_t space, from;
+};
+
+struct node {
+    uint64_t frames;         /* it has */
+    uint32_t fresh;          /* frames ever used, of them */
+    uint32_t free;           /* first of the used and given back */
+    uint32_t oldest, newest; /* replica on it */
+    uint64_t used, used_most, replicas, replicas_most;
+    uint64_t local_accesses, remote_accesses;
+    uint8_t
+        by_distance[MACHINE_NODES_MAX]; /* nodes with memory, nearest first, itself if it has any */
+};
+
+/* Counters of this interval, kept for POLICY_SIGNAL_HOT: [page][nodes], writes, moves. */
+static inline size_t count_stride(uint32_t nodes)
+{
+    return (size_t)nodes + 2;
+}
+
+struct memory {
+    struct policy_host host; /* first: a service finds the object by it */
+    struct memory_options options;
+    const struct machine *machine;
+    const struct policy *policy;
+    struct policy_wants wants;
+    void *state; /* the policy's */
+    uint32_t nodes, page_shift, nodes_with_memory;
+    uint64_t tlb_random, policy_random; /* generators: neither disturbs the other */
+    uint64_t *host_frames;              /* [nodes] */
+    struct node *node;                  /* [nodes] */
+
+    struct cpu **cpu;  /* [machine cpus] NULL: not used yet */
+    struct cpu **used; /* in order of first use */
+    uint32_t used_count;
+    struct cpu *acting;  /* on whose behalf the policy is called; NULL: nobody's (tick) */
+    uint32_t fast_shift; /* the fast tables have 1 << fast_shift entries */
+    bool in_pressure;
+    uint32_t trigger; /* of hot pages; 0: the policy does not hear of them */
+    char *failure;    /* memory was short inside an action; reported at the next chance */
+
+    struct page *page;
+    uint32_t pages, pages_room;
+    uint16_t *count; /* [pages_room][count_stride] or NULL: nobody asked */
+    struct frame *frame;
+    uint32_t frames, frames_room;
+    struct mapping *mapping;
+    uint32_t mappings, mappings_room, mappings_free, mappings_used;
+    uint32_t *slot; /* hash of mappings: index + 1, or 0 */
+    uint32_t slot_mask;
+    struct share *share; /* ascending by (space, first); what is shown is not itself shown */
+    size_t shares, shares_room;
+
+    uint64_t now; /* ordinal of the reference in work or last done; the first is 1 */
+    uint64_t epoch_left, period_left, check_left; /* references until each is due */
+    struct memory_epoch epoch;                    /* the open one */
+    uint64_t *epoch_accesses;                     /* [nodes] */
+    uint64_t next_tick_ns, next_reset_ns;
+    uint64_t *traffic_loads, *traffic_stores; /* [nodes * nodes] of ended epochs */
+};
+
+char *memory_short(void);
+/* Doubles an array until it holds `wanted`; false: memory is short, and nothing has changed. */
+bool memory_grow(void **array, uint32_t *room, uint32_t wanted, size_t each);
+
+/* cpu.c */
+char *cpu_use(struct memory *memory, uint32_t index, struct cpu **out);
+void cpu_free(struct cpu *cpu);
+/* The CPU that an action on a page of `home` is charged to: the one that executes the reference,
+ * else the lowest used one of that node, else the lowest used one. NULL: no CPU has been used. */
+struct cpu *cpu_for_action(struct memory *memory, uint32_t home);
+static inline void cpu_charge(struct cpu *cpu, enum memory_account account, uint64_t ps)
+{
+    cpu->counters.account_ps[account] += ps;
+    cpu->counters.clock_ps += ps;
+}
+uint64_t clock_furthest_ps(const struct memory *memory);
+
+/* fast.c */
+char *fast_references(struct memory *memory, struct cpu *cpu, const uint64_t *addr,
+                      const uint8_t *what, size_t references);
+static inline uint32_t fast_index(const struct memory *memory, uint64_t vpn)
+{
+    return (uint32_t)(vpn ^ (vpn >> memory->fast_shift)) & ((1u << memory->fast_shift) - 1);
+}
+void fast_drop(struct memory *memory, struct cpu *cpu, uint64_t vpn);
+void fast_flush(struct memory *memory, struct cpu *cpu);
+void fast_settle(struct memory *memory, struct cpu *cpu);
+void fast_settle_page(struct memory *memory, uint32_t page);
+
+/* translate.c: everything a reference does that is not a hit in the fast table. */
+char *translate(struct memory *memory, struct cpu *cpu, uint64_t vpn, struct tlb_half *half,
+                uint32_t *entry, bool *missed);
+/* Writes the translation anew into both TLBs, at no charge: the end of a fault handler. */
+void translate_again(struct memory *memory, struct cpu *cpu, uint64_t vpn, struct tlb_half *half,
+                     uint32_t *entry);
+
+/* space.c, share.c */
+uint32_t space_find(const struct memory *memory, uint32_t space, uint64_t vpn); /* mapping */
+char *space_map(struct memory *memory, uint32_t space, uint64_t vpn, uint32_t page);
+void space_unmap(struct memory *memory, uint32_t space, uint64_t first, uint64_t pages);
+/* The range that shows (space, VPN), or NULL. */
+const struct share *share_find(const struct memory *memory, uint32_t space, uint64_t vpn);
+/* The range that is to show another must be free of mappings and shares. */
+char *share_add(struct memory *memory, const struct share *share);
+/* No share leads into or out of the range any more. */
+char *share_cut(struct memory *memory, uint32_t space, uint64_t first, uint64_t pages);
+
+/* place.c */
+char *place_first_touch(struct memory *memory, struct cpu *cpu, uint32_t space, uint64_t vpn,
+                        uint32_t *page);
+
+/* pmap.c */
+char *pmap_add(struct memory *memory, uint32_t space, uint64_t vpn, uint32_t frame, uint32_t *page);
+/* Frame of the page's copy on `node`, or MEMORY_NONE. */
+uint32_t pmap_copy_on(const struct memory *memory, uint32_t page, uint32_t node);
+/* Node of the copy that a CPU of `node` maps: its own, else the least latency; ties: master,
+ * lowest. */
+uint32_t pmap_nearest(const struct memory *memory, uint32_t page, uint32_t node);
+uint64_t pmap_replicas(const struct memory *memory, uint32_t page); /* node mask */
+void pmap_add_replica(struct memory *memory, uint32_t page, uint32_t frame);
+void pmap_drop_replica(struct memory *memory, uint32_t page, uint32_t frame); /* and frees it */
+void pmap_free(struct memory *memory, uint32_t page);
+/* The copy on the node of `frame` (a replica) becomes the master, and the master a replica. */
+void pmap_promote(struct memory *memory, uint32_t page, uint32_t frame);
+
+/* frames.c */
+static inline bool frames_free(const struct memory *memory, uint32_t node)
+{
+    return memory->node[node].used < memory->node[node].frames;
+}
+char *frames_take(struct memory *memory, uint32_t node, uint32_t page, uint32_t *frame);
+void frames_give_back(struct memory *memory, uint32_t frame);
+void frames_set_replica(struct memory *memory, uint32_t frame, bool replica);
+/* Tells the policy, then gives up the oldest replica there. false: no free frame all the same. */
+bool frames_make_room(struct memory *memory, struct cpu *cpu, uint32_t node);
+
+/* shootdown.c. All return the ps charged to all CPUs together. */
+uint64_t shootdown(struct memory *memory, struct cpu *starter, uint32_t page);
+/* After `node` got a copy: all mappings become read-only, those of the node's CPUs point to it. */
+uint64_t shootdown_to_replica(struct memory *memory, struct cpu *starter, uint32_t page,
+                              uint32_t node);
+/* One mapping goes, at no charge (the guest's own unmap). */
+void shootdown_mapping(struct memory *memory, uint32_t space, uint64_t vpn);
+
+/* migrate.c, replicate.c, action.c */
+enum policy_answer migrate_page(struct memory *memory, uint32_t page, uint32_t node,
+                                const char *reason);
+enum policy_answer replicate_page(struct memory *memory, uint32_t page, uint32_t node,
+                                  const char *reason);
+enum policy_answer collapse_page(struct memory *memory, uint32_t page, const char *reason);
+/* The page has replicas; they go. `fault_ps` has been charged for it already. */
+void collapse_now(struct memory *memory, struct cpu *cpu, uint32_t page, uint64_t fault_ps,
+                  const char *reason);
+void reclaim_replica(struct memory *memory, struct cpu *cpu, uint32_t frame);
+bool action_page_exists(const struct memory *memory, uint32_t page);
+enum policy_answer action_refuse(struct memory *memory, struct cpu *cpu,
+                                 struct memory_action action);
+void action_log(struct memory *memory, const struct cpu *cpu, struct memory_action action);
+
+/* signal.c: calls of the policy, and the services it calls. */
+extern const struct policy_services memory_services;
+void signal_hot(struct memory *memory, struct cpu *cpu, uint32_t page, bool store);
+void signal_reference(struct memory *memory, struct cpu *cpu, uint32_t page, bool store);
+void signal_tlb_miss(struct memory *memory, struct cpu *cpu, uint32_t page, bool store);
+void signal_collapsed(struct memory *memory, struct cpu *cpu, uint32_t page);
+
+/* epoch.c */
+void epoch_begin(struct memory *memory);
+void epoch_end(struct memory *memory, bool last);
+
+#endif

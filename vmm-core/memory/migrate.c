@@ -1,0 +1,74 @@
+/* Migration: the master copy moves to another node (Disco, SOSP'97, section 4.2.2).
+ *
+ * The order is the paper's: a frame, the new map, every TLB entry for the old machine page gone,
+ * the copy. Replicas are collapsed first, since the copies would be read-only otherwise; a replica
+ * that is on the target already stays as the one copy, so nothing is copied. All of it is charged
+ * to the CPU on whose behalf the policy acts: move_page_ns, copy_page_ns where something is copied,
+ * and the shootdown.
+ */
+#include "vmm-core/memory/internal.h"
+
+static void count_move(struct memory *memory, uint32_t page)
+{
+    if (!memory->count)
+        return;
+    uint16_t *const moves = &memory->count[page * count_stride(memory->nodes) + memory->nodes + 1];
+    *moves = (uint16_t)(*moves + (*moves != UINT16_MAX));
+}
+
+enum policy_answer migrate_page(struct memory *memory, uint32_t page, uint32_t node,
+                                const char *reason)
+{
+    const bool exists = action_page_exists(memory, page);
+    struct memory_action action = {.kind = MEMORY_ACTION_MIGRATE,
+                                   .page = page,
+                                   .from = exists ? memory->page[page].home : MEMORY_NO_NODE,
+                                   .to = node,
+                                   .reason = reason};
+    struct cpu *const cpu = cpu_for_action(memory, action.from);
+    if (!exists || node >= memory->nodes || !memory->node[node].frames) {
+        action.answer = POLICY_NONSENSE;
+        return action_refuse(memory, cpu, action);
+    }
+    if (memory->page[page].home == node)
+        return POLICY_NOTHING;
+    if (pmap_copy_on(memory, page, node) == MEMORY_NONE && !frames_make_room(memory, cpu, node)) {
+        action.answer = POLICY_NO_FRAME;
+        return action_refuse(memory, cpu, action);
+    }
+    struct page *const it = &memory->page[page];
+    if (it->home == node) /* the policy moved it itself, to make room */
+        return POLICY_NOTHING;
+    action.from = it->home;
+
+    if (it->replicas != MEMORY_NONE) {
+        const uint32_t there = pmap_copy_on(memory, page, node);
+        if (there != MEMORY_NONE)
+            pmap_promote(memory, page, there);
+        collapse_now(memory, cpu, page, 0, "before a migration");
+    }
+    const struct machine_costs *const costs = &memory->machine->costs;
+    uint64_t move_ps = costs->move_page_ns * PS_PER_NS;
+    uint64_t shootdown_ps = 0;
+    if (it->home != node) {
+        uint32_t frame = 0;
+        char *const error = frames_take(memory, node, page, &frame);
+        if (error) {
+            memory->failure = error;
+            return POLICY_NO_FRAME;
+        }
+        shootdown_ps = shootdown(memory, cpu, page);
+        move_ps += costs->copy_page_ns * PS_PER_NS;
+        frames_give_back(memory, it->master);
+        it->master = frame;
+        it->home = (uint8_t)node;
+    }
+    cpu_charge(cpu, ACCOUNT_move, move_ps);
+    cpu->counters.migrations++;
+    memory->epoch.migrations++;
+    it->migrations++;
+    count_move(memory, page);
+    action.cost_ns = (move_ps + shootdown_ps) / PS_PER_NS;
+    action_log(memory, cpu, action);
+    return POLICY_DONE;
+}

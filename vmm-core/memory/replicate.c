@@ -1,0 +1,110 @@
+/* Replicas: made, collapsed, reclaimed (Disco, SOSP'97, section 4.2.2).
+ *
+ * A page with replicas is mapped read-only everywhere. To replicate, all mappings are downgraded
+ * and those of the CPUs of the new copy's node point to it at once; other CPUs find the nearest
+ * copy at their next refill. To collapse, the master stays where it is, also when the CPU that
+ * stores has a replica of its own: a write-shared page would otherwise wander from writer to
+ * writer. Any loss of a copy takes all mappings of the page with it, so that "writable" always
+ * means "no replica".
+ */
+#include "vmm-core/memory/internal.h"
+
+enum policy_answer replicate_page(struct memory *memory, uint32_t page, uint32_t node,
+                                  const char *reason)
+{
+    const bool exists = action_page_exists(memory, page);
+    struct memory_action action = {.kind = MEMORY_ACTION_REPLICATE,
+                                   .page = page,
+                                   .from = exists ? memory->page[page].home : MEMORY_NO_NODE,
+                                   .to = node,
+                                   .reason = reason};
+    struct cpu *const cpu = cpu_for_action(memory, action.from);
+    if (!exists || node >= memory->nodes || !memory->node[node].frames) {
+        action.answer = POLICY_NONSENSE;
+        return action_refuse(memory, cpu, action);
+    }
+    if (pmap_copy_on(memory, page, node) != MEMORY_NONE)
+        return POLICY_NOTHING;
+    if (!frames_make_room(memory, cpu, node)) {
+        action.answer = POLICY_NO_FRAME;
+        return action_refuse(memory, cpu, action);
+    }
+    if (pmap_copy_on(memory, page, node) != MEMORY_NONE) /* by the policy itself, meanwhile */
+        return POLICY_NOTHING;
+    uint32_t frame = 0;
+    char *const error = frames_take(memory, node, page, &frame);
+    if (error) {
+        memory->failure = error;
+        return POLICY_NO_FRAME;
+    }
+    struct page *const it = &memory->page[page];
+    action.from = it->home;
+    pmap_add_replica(memory, page, frame);
+    const uint64_t shootdown_ps = shootdown_to_replica(memory, cpu, page, node);
+    const struct machine_costs *const costs = &memory->machine->costs;
+    const uint64_t move_ps = (costs->move_page_ns + costs->copy_page_ns) * PS_PER_NS;
+    cpu_charge(cpu, ACCOUNT_move, move_ps);
+    cpu->counters.replications++;
+    memory->epoch.replications++;
+    it->replications++;
+    action.cost_ns = (move_ps + shootdown_ps) / PS_PER_NS;
+    action_log(memory, cpu, action);
+    return POLICY_DONE;
+}
+
+void collapse_now(struct memory *memory, struct cpu *cpu, uint32_t page, uint64_t fault_ps,
+                  const char *reason)
+{
+    struct page *const it = &memory->page[page];
+    const uint64_t shootdown_ps = shootdown(memory, cpu, page);
+    while (it->replicas != MEMORY_NONE)
+        pmap_drop_replica(memory, page, it->replicas);
+    const uint64_t move_ps = memory->machine->costs.move_page_ns * PS_PER_NS;
+    cpu_charge(cpu, ACCOUNT_move, move_ps);
+    cpu->counters.collapses++;
+    memory->epoch.collapses++;
+    it->collapses++;
+    action_log(memory, cpu,
+               (struct memory_action){.kind = MEMORY_ACTION_COLLAPSE,
+                                      .answer = POLICY_DONE,
+                                      .page = page,
+                                      .from = it->home,
+                                      .to = MEMORY_NO_NODE,
+                                      .cost_ns = (fault_ps + move_ps + shootdown_ps) / PS_PER_NS,
+                                      .reason = reason});
+}
+
+enum policy_answer collapse_page(struct memory *memory, uint32_t page, const char *reason)
+{
+    if (!action_page_exists(memory, page)) {
+        return action_refuse(memory, cpu_for_action(memory, MEMORY_NO_NODE),
+                             (struct memory_action){.kind = MEMORY_ACTION_COLLAPSE,
+                                                    .answer = POLICY_NONSENSE,
+                                                    .page = page,
+                                                    .from = MEMORY_NO_NODE,
+                                                    .to = MEMORY_NO_NODE,
+                                                    .reason = reason});
+    }
+    if (memory->page[page].replicas == MEMORY_NONE)
+        return POLICY_NOTHING;
+    collapse_now(memory, cpu_for_action(memory, memory->page[page].home), page, 0, reason);
+    return POLICY_DONE;
+}
+
+void reclaim_replica(struct memory *memory, struct cpu *cpu, uint32_t frame)
+{
+    const uint32_t page = memory->frame[frame].page;
+    const uint32_t node = memory->frame[frame].node;
+    const uint64_t shootdown_ps = shootdown(memory, cpu, page);
+    pmap_drop_replica(memory, page, frame);
+    const uint64_t move_ps = memory->machine->costs.move_page_ns * PS_PER_NS;
+    cpu_charge(cpu, ACCOUNT_move, move_ps);
+    action_log(memory, cpu,
+               (struct memory_action){.kind = MEMORY_ACTION_RECLAIM,
+                                      .answer = POLICY_DONE,
+                                      .page = page,
+                                      .from = node,
+                                      .to = MEMORY_NO_NODE,
+                                      .cost_ns = (move_ps + shootdown_ps) / PS_PER_NS,
+                                      .reason = "the node's memory is full"});
+}

@@ -1,0 +1,100 @@
+/* Translations that must go or change, wherever a CPU holds them.
+ *
+ * Hardware TLBs of other CPUs are reached by an interrupt; only CPUs that hold the translation are
+ * interrupted, since the backmaps tell the addresses to look for. Second-level TLBs are the
+ * monitor's own memory and are changed from afar. A shootdown is counted and paid for when at least
+ * one other CPU is interrupted: shootdown_ns by the one that starts it, and shootdown_per_cpu_ns
+ * for each interrupted one on both sides. The starter's own entries cost nothing extra.
+ */
+#include "vmm-core/memory/internal.h"
+
+/* What becomes of a half. Invalid, or read-only and, on the CPUs of `node`, served from there. */
+struct change {
+    bool to_replica;
+    uint32_t node;
+};
+
+static bool concerns(const struct cpu *cpu, const struct tlb_half *half, struct change change)
+{
+    return !change.to_replica || half->writable || cpu->node == change.node;
+}
+
+static void change_half(const struct cpu *cpu, struct tlb *tlb, uint32_t entry, uint64_t vpn,
+                        struct change change)
+{
+    if (!change.to_replica) {
+        tlb_invalidate(tlb, entry, vpn);
+        return;
+    }
+    struct tlb_half *const half = tlb_half_of(tlb, entry, vpn);
+    half->writable = false;
+    if (cpu->node == change.node)
+        half->node = (uint8_t)change.node;
+}
+
+/* true: the CPU's hardware TLB held it. */
+static bool change_on(struct memory *memory, struct cpu *cpu, uint32_t space, uint64_t vpn,
+                      struct change change)
+{
+    uint32_t entry = 0;
+    const struct tlb_half *half = tlb_lookup(&cpu->l2tlb, space, vpn, &entry);
+    if (half && concerns(cpu, half, change))
+        change_half(cpu, &cpu->l2tlb, entry, vpn, change);
+
+    if (cpu->space == space)
+        fast_drop(memory, cpu, vpn);
+    else if (!memory->machine->tlb.tagged)
+        return false; /* the TLB only holds the space that runs */
+    half = tlb_lookup(&cpu->tlb, space, vpn, &entry);
+    if (!half || !concerns(cpu, half, change))
+        return false;
+    change_half(cpu, &cpu->tlb, entry, vpn, change);
+    return true;
+}
+
+static uint64_t change_everywhere(struct memory *memory, struct cpu *starter, uint32_t page,
+                                  struct change change)
+{
+    const struct machine_costs *const costs = &memory->machine->costs;
+    const uint64_t each_ps = costs->shootdown_per_cpu_ns * PS_PER_NS;
+    uint64_t interrupted = 0;
+    for (uint32_t at = 0; at < memory->used_count; at++) {
+        struct cpu *const cpu = memory->used[at];
+        bool held = false;
+        for (uint32_t index = memory->page[page].mappings; index != MEMORY_NONE;
+             index = memory->mapping[index].next) {
+            const struct mapping *const it = &memory->mapping[index];
+            held = change_on(memory, cpu, it->space, it->vpn, change) || held;
+        }
+        if (!held || cpu == starter)
+            continue;
+        interrupted++;
+        cpu->counters.shootdowns_suffered++;
+        cpu_charge(cpu, ACCOUNT_shootdown, each_ps);
+    }
+    if (!interrupted)
+        return 0;
+    const uint64_t started_ps = costs->shootdown_ns * PS_PER_NS + interrupted * each_ps;
+    starter->counters.shootdowns++;
+    memory->epoch.shootdowns++;
+    cpu_charge(starter, ACCOUNT_shootdown, started_ps);
+    return started_ps + interrupted * each_ps;
+}
+
+uint64_t shootdown(struct memory *memory, struct cpu *starter, uint32_t page)
+{
+    return change_everywhere(memory, starter, page, (struct change){.to_replica = false});
+}
+
+uint64_t shootdown_to_replica(struct memory *memory, struct cpu *starter, uint32_t page,
+                              uint32_t node)
+{
+    return change_everywhere(memory, starter, page,
+                             (struct change){.to_replica = true, .node = node});
+}
+
+void shootdown_mapping(struct memory *memory, uint32_t space, uint64_t vpn)
+{
+    for (uint32_t at = 0; at < memory->used_count; at++)
+        change_on(memory, memory->used[at], space, vpn, (struct change){.to_replica = false});
+}
