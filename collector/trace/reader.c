@@ -1,5 +1,6 @@
 #include "collector/trace/reader.h"
 
+#include "collector/trace/block-row.h"
 #include "collector/trace/store.h"
 
 #include <inttypes.h>
@@ -366,6 +367,8 @@ static char *take_block(struct trace_reader *reader, sqlite3_stmt *statement, ui
     const char *why = block_row_read(statement, &row);
     if (why == NULL && row.number != number)
         why = "is missing";
+    if (why == NULL)
+        why = block_row_data(statement, &row);
     if (why == NULL)
         why = block_row_decode(&row, reader->codec, reader->summary.streams, block);
     return why == NULL ? NULL : bad_block(reader, number, why);

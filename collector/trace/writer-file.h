@@ -7,6 +7,7 @@
 #ifndef DISCO_TRACE_WRITER_FILE_H
 #define DISCO_TRACE_WRITER_FILE_H
 
+#include "collector/trace/block-row.h"
 #include "collector/trace/page-counts.h"
 #include "collector/trace/store.h"
 
