@@ -103,12 +103,12 @@ static const struct column column[] = {
     {"idle", "%", cell_idle, 0},
     {"local", "acc%", cell_local, 0},
     {"imba-", "lance", cell_imbalance, 0},
-    {"migra-", "tions", cell_migrations, 0},
-    {"repli-", "cations", cell_replications, 0},
-    {"col-", "lapses", cell_collapses, 0},
-    {"shoot-", "downs", cell_shootdowns, 0},
+    {"mig-", "rated", cell_migrations, 0},
+    {"repli-", "cated", cell_replications, 0},
+    {"col-", "lapsed", cell_collapses, 0},
+    {"shoot", "downs", cell_shootdowns, 0},
     {"frames", "", cell_frames_used, 0},
-    {"of them", "repl.", cell_replica_frames, 0},
+    {"repl-", "icas", cell_replica_frames, 0},
     {"opti-", "mum", cell_optimum, 0},
 };
 #define COLUMNS_ALL  (sizeof column / sizeof *column)
