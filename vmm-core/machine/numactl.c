@@ -126,11 +126,13 @@ static char *read_columns(struct text *text, const char *at)
     uint64_t os_id;
     if (text->columns > 0)
         return at_line(text, "a second head of distances; leave one");
+    uint64_t seen = 0;
     while (next_number(text, &at, &os_id)) {
         uint32_t node;
-        if (!find_node(text->draft, os_id, &node) || text->columns == text->draft->nodes)
-            return at_line(text, "a column for a node that is not listed above; give the text as "
-                                 "numactl printed it");
+        if (!find_node(text->draft, os_id, &node) || (seen >> node & 1) != 0)
+            return at_line(text, "a column for a node that is not listed above, or a second one; "
+                                 "give the text as numactl printed it");
+        seen |= UINT64_C(1) << node;
         text->column[text->columns++] = node;
     }
     if (!line_ends(text, at) || text->columns != text->draft->nodes)
