@@ -3,6 +3,7 @@
 #include "collector/trace/codec-column.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define ZSTD_LEVEL  1
 #define ALL_COLUMNS (COLUMN_BIT(REF_COLUMNS) - 1u)
@@ -32,7 +33,9 @@ struct codec *codec_new(void)
     codec->compress = ZSTD_createCCtx();
     codec->decompress = ZSTD_createDCtx();
     codec->words = malloc(TRACE_BLOCK_REFS * sizeof *codec->words);
-    bool whole = codec->out && codec->compress && codec->decompress && codec->words;
+    codec->scratch.code = code_tables_new();
+    bool whole =
+        codec->out && codec->compress && codec->decompress && codec->words && codec->scratch.code;
     for (unsigned i = 0; i < SCRATCHES; i++) {
         codec->scratch.bytes[i] = malloc(COLUMN_SCRATCH_BYTES(TRACE_BLOCK_REFS));
         whole = whole && codec->scratch.bytes[i];
@@ -51,6 +54,7 @@ void codec_free(struct codec *codec)
         return;
     for (unsigned i = 0; i < SCRATCHES; i++)
         free(codec->scratch.bytes[i]);
+    code_tables_free(codec->scratch.code);
     free(codec->words);
     ZSTD_freeDCtx(codec->decompress);
     ZSTD_freeCCtx(codec->compress);
@@ -92,15 +96,36 @@ static const char *check_counts(uint64_t refs, uint64_t runs, uint64_t events, u
     return NULL;
 }
 
+/* In steps of a word: this reads every reference of every block. */
+static bool known_whats(const struct ref_block *block)
+{
+    const uint64_t unknown = 0x0101010101010101u * (uint8_t)~REF_WHAT_MASK;
+    uint64_t any = 0, word;
+    uint32_t i = 0;
+    for (; i + sizeof word <= block->refs; i += sizeof word) {
+        memcpy(&word, &block->what[i], sizeof word);
+        any |= word;
+    }
+    for (; i < block->refs; i++)
+        any |= block->what[i];
+    return (any & unknown) == 0;
+}
+
+/* By one reference in sixteen: it only chooses between encodings that are both right. */
+static bool mostly_code(const struct ref_block *block)
+{
+    uint32_t fetches = 0;
+    for (uint32_t i = 0; i < block->refs; i += 16)
+        fetches += ref_kind_of(block->what[i]) == REF_FETCH;
+    return fetches > block->refs / 64u;
+}
+
 static const char *check_block(const struct ref_block *block)
 {
     const char *wrong = check_counts(block->refs, block->runs, block->events, block->columns);
     if (wrong)
         return wrong;
-    uint8_t bits = 0;
-    for (uint32_t i = 0; i < block->refs; i++)
-        bits |= block->what[i];
-    if (bits & ~REF_WHAT_MASK)
+    if (!known_whats(block))
         return "a reference is of an unknown kind";
     for (unsigned column = 0; column < REF_COLUMNS; column++)
         if ((block->columns & COLUMN_BIT(column)) && !block->column[column])
@@ -147,6 +172,27 @@ static const char *put_events(struct codec *codec, struct section_out *out,
     return wrong;
 }
 
+/* *apart are the columns that the addresses' encoding does not take in. */
+static const char *put_addresses(struct codec *codec, struct section_out *out,
+                                 const struct ref_block *block, uint32_t *apart)
+{
+    uint8_t *const encoding = out->next;
+    if (mostly_code(block)) {
+        bool fits;
+        section_put_byte(out, ADDRESS_CODE);
+        const char *wrong = address_code_put(out, &codec->scratch, block, &fits);
+        if (wrong)
+            return wrong;
+        if (fits) {
+            *apart &= ~COLUMN_BIT(COLUMN_SIZE);
+            return NULL;
+        }
+        out->next = encoding;
+    }
+    section_put_byte(out, ADDRESS_DELTA);
+    return address_delta_put(out, &codec->scratch, block);
+}
+
 const char *codec_encode(struct codec *codec, const struct ref_block *block, const uint8_t **bytes,
                          size_t *size_bytes)
 {
@@ -159,14 +205,14 @@ const char *codec_encode(struct codec *codec, const struct ref_block *block, con
     section_put_varint(&out, block->runs);
     section_put_varint(&out, block->events);
     section_put_varint(&out, block->columns);
-    section_put_byte(&out, ADDRESS_DELTA);
-    wrong = address_delta_put(&out, &codec->scratch, block);
+    uint32_t apart = block->columns;
+    wrong = put_addresses(codec, &out, block, &apart);
     if (!wrong)
         wrong = put_runs(codec, &out, block);
     if (!wrong)
         wrong = put_events(codec, &out, block);
     for (unsigned column = 0; column < REF_COLUMNS && !wrong; column++)
-        if (block->columns & COLUMN_BIT(column))
+        if (apart & COLUMN_BIT(column))
             wrong = column_put(&out, block->column[column], block->refs, codec->scratch.bytes[0]);
     if (wrong)
         return wrong;
@@ -223,18 +269,20 @@ static const char *get_events(struct codec *codec, struct section_in *in, struct
 }
 
 static const char *get_columns(struct codec *codec, struct section_in *in, struct ref_block *block,
-                               uint32_t stored)
+                               uint32_t stored, uint32_t apart)
 {
     block->columns = 0;
     for (unsigned column = 0; column < REF_COLUMNS; column++) {
         if (!(stored & COLUMN_BIT(column)))
             continue;
-        const char *wrong = block->column[column] ? column_get(in, block->column[column],
-                                                               block->refs, codec->scratch.bytes[0])
-                                                  : column_skip(in);
+        uint64_t *const values = block->column[column];
+        const char *wrong = NULL;
+        if (apart & COLUMN_BIT(column))
+            wrong = values ? column_get(in, values, block->refs, codec->scratch.bytes[0])
+                           : column_skip(in);
         if (wrong)
             return wrong;
-        if (block->column[column])
+        if (values)
             block->columns |= COLUMN_BIT(column);
     }
     if ((block->columns & COLUMN_BIT(COLUMN_TIME)) && block->refs > 0) {
@@ -277,13 +325,19 @@ const char *codec_decode(struct codec *codec, uint32_t version, const uint8_t *b
         return wrong;
     if (encoding >= ADDRESS_ENCODINGS)
         return "the block's addresses have an unknown encoding";
-    wrong = address_delta_get(&in, &codec->scratch, block);
+    uint32_t apart = columns;
+    if (encoding == ADDRESS_CODE) {
+        wrong = address_code_get(&in, &codec->scratch, block);
+        apart &= ~COLUMN_BIT(COLUMN_SIZE);
+    } else {
+        wrong = address_delta_get(&in, &codec->scratch, block);
+    }
     if (!wrong)
         wrong = get_runs(codec, &in, block);
     if (!wrong)
         wrong = get_events(codec, &in, block);
     if (!wrong)
-        wrong = get_columns(codec, &in, block, columns);
+        wrong = get_columns(codec, &in, block, columns, apart);
     if (!wrong && in.next != in.end)
         wrong = "the block is longer than what it holds";
     return wrong ? wrong : check_order(block);

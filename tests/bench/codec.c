@@ -75,7 +75,7 @@ static const char *measure(struct codec *codec, const struct ref_block *block,
  */
 static bool parse(const char *line, char *kind, uint64_t *addr, uint64_t *size)
 {
-    *kind = line[0] == 'I' ? 'I' : line[1];
+    *kind = line[line[0] == 'I' ? 0 : 1];
     if (line[0] == 'I' ? line[1] != ' ' : line[0] != ' ' || !strchr("LSM", line[1]))
         return false;
     char *end;
