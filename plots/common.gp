@@ -6,7 +6,7 @@ set datafile columnheaders
 set datafile missing ''
 
 # Okabe and Ito's palette, "Color Universal Design" (2008): eight colours that every eye tells apart
-array hue[8] = [0xE69F00, 0x56B4E9, 0x009E73, 0xD55E00, 0x0072B2, 0xCC79A7, 0xF0E442, 0x000000]
+array hue[8] = [0xD55E00, 0x0072B2, 0x009E73, 0xE69F00, 0xCC79A7, 0x56B4E9, 0x555555, 0xF0E442]
 do for [i = 1:8] {
     set linetype i linecolor rgb hue[i] linewidth 1.6 dashtype i pointtype i
 }

@@ -19,8 +19,8 @@
 
 /* Cells of a map: near enough to pixels to look smooth, few enough for one aggregating query. In
  * text, one character each: common.gp leaves so many columns and lines for axes and title. */
-#define MAP_CELLS_X      240
-#define MAP_CELLS_Y      160
+#define MAP_CELLS_X      160
+#define MAP_CELLS_Y      240
 #define TEXT_MARGIN_X    26
 #define TEXT_MARGIN_Y    10
 #define TEXT_CELLS_LEAST 4
@@ -93,6 +93,16 @@ static void remove_data(const char *folder, const char *stem, const struct chart
     }
 }
 
+/* Says whose query it was that failed. */
+static char *of_query(char *why, const struct chart *chart, const char *query)
+{
+    if (why == NULL)
+        return NULL;
+    char *whole = text_message("%s (chart %s, %s)", why, chart->name, query);
+    free(why);
+    return whole;
+}
+
 static char *write_data(const struct drawing *drawing, const struct chart_query *query,
                         const char *stem, struct store *store, struct grid grid, size_t *rows)
 {
@@ -110,7 +120,9 @@ static char *picture_size(const struct drawing *drawing, const struct chart *cha
 {
     size[0] = STANDARD_WIDTH;
     size[1] = STANDARD_HEIGHT;
-    char *why = chart->size_sql != NULL ? store_pair(store, chart->size_sql, size) : NULL;
+    char *why = chart->size_sql != NULL
+                    ? of_query(store_pair(store, chart->size_sql, size), chart, "size")
+                    : NULL;
     if (drawing->format->text) {
         size[0] = TEXT_COLUMNS;
         size[1] = size[1] / PIXELS_PER_LINE;
@@ -168,7 +180,7 @@ static char *write_script(const struct drawing *drawing, const struct chart *cha
             fprintf(file, "data_%s = '%s.%s.tsv'\n", query->name, stem, query->name);
         } else {
             fprintf(file, "%s = ", query->name);
-            why = store_write_value(store, query->sql, grid, file);
+            why = of_query(store_write_value(store, query->sql, grid, file), chart, query->name);
             fputc('\n', file);
         }
     }
@@ -210,7 +222,8 @@ char *draw(const struct drawing *drawing, const struct chart *chart, const struc
         size_t rows = 0;
         if (!chart->query[i].rows)
             continue;
-        why = write_data(drawing, &chart->query[i], stem, store, grid, &rows);
+        why = of_query(write_data(drawing, &chart->query[i], stem, store, grid, &rows), chart,
+                       chart->query[i].name);
         if (why == NULL && first && rows == 0) {
             remove_data(drawing->folder, stem, chart);
             return NULL;
@@ -263,6 +276,7 @@ char *draw_print_text(const char *folder, const char *stem)
         fwrite(buffer, 1, bytes, stdout);
     if (file != NULL)
         fclose(file);
+    putchar('\n');
     free(path);
     return why;
 }

@@ -62,15 +62,15 @@ static void read_complaint(int from, char text[COMPLAINT_BYTES])
  * last line is the one worth reading; without it, the first that is not blank. */
 static const char *telling_line(char *text)
 {
-    const char *first = NULL;
+    const char *first = NULL, *telling = NULL;
     for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
         line += strspn(line, " \t");
         if (strstr(line, " line ") != NULL && line[0] == '"')
-            return line;
+            telling = line;
         if (first == NULL && *line != '\0')
             first = line;
     }
-    return first;
+    return telling != NULL ? telling : first;
 }
 
 char *gnuplot_run(const char *folder, const char *script, const char *output)

@@ -69,8 +69,8 @@ INSERT INTO run_action
          from_node, to_node, 0, 5000, 'fixture'
   FROM (SELECT p.run_id, p.ppn, s.i AS step, refs / 10 * (1 + 3 * s.i) + p.ppn * 97 % (refs / 10 + 1) AS at,
                CASE WHEN moves AND s.i < 2 THEN 'migrate' WHEN s.i < 2 THEN 'replicate' ELSE 'collapse' END AS kind,
-               (p.first_home + s.i * p.ppn) % nodes AS from_node,
-               CASE WHEN s.i < 2 THEN (p.first_home + (s.i + 1) * p.ppn) % nodes END AS to_node
+               (p.first_home + 3 * s.i) % nodes AS from_node,
+               CASE WHEN s.i < 2 THEN (p.first_home + 3 * s.i + 3) % nodes END AS to_node
         FROM run_page p JOIN r USING (run_id), number s WHERE (moves AND s.i < 2) OR (copies AND s.i < 3 AND p.ppn % 2 = 0 AND NOT moves));
 
 INSERT INTO run_traffic

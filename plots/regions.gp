@@ -1,0 +1,65 @@
+# about: Local share of each region's accesses under each policy
+# picture: machine
+# empty: these runs have no run_region
+# size: SELECT 300 + max(320, 80 * (SELECT count(*) FROM shown)), 180 + 30 * (SELECT min(24, count(DISTINCT region))
+#   FROM run_region JOIN shown USING (run_id))
+# let runs: SELECT count(*) FROM shown
+# let label_chars: SELECT max(length(label)) FROM shown
+# let regions: SELECT min(24, count(DISTINCT region)) FROM run_region JOIN shown USING (run_id)
+# let others: SELECT max(0, count(DISTINCT region) - 24) FROM run_region JOIN shown USING (run_id)
+## The 24 regions with most accesses, the most used on top.
+# data shares: WITH used AS (SELECT region, sum(loads + stores) AS accesses FROM run_region JOIN shown USING (run_id)
+#     GROUP BY region ORDER BY accesses DESC, region LIMIT 24),
+#   line AS (SELECT region, row_number() OVER (ORDER BY accesses DESC, region) AS line FROM used)
+#   SELECT s.number, line.line, round(100.0 * r.local_accesses / nullif(r.loads + r.stores, 0), 1) AS local_percent,
+#     (r.migrations > 0) + 2 * (r.replications > 0) AS moved
+#   FROM run_region r JOIN shown s USING (run_id) JOIN line USING (region) ORDER BY 1, 2
+# data lines: WITH used AS (SELECT region, sum(loads + stores) AS accesses, max(pages) AS pages FROM run_region JOIN shown
+#     USING (run_id) GROUP BY region ORDER BY accesses DESC, region LIMIT 24)
+#   SELECT row_number() OVER (ORDER BY accesses DESC, u.region) AS line, pages,
+#     coalesce(replace(g.name, rtrim(g.name, replace(g.name, '/', '')), ''), 'in no region') AS region
+#   FROM used u LEFT JOIN trace_region g USING (region) ORDER BY 1
+# data columns: SELECT number, label FROM shown ORDER BY number
+
+set title heading('Local share of accesses by region and policy')
+set xrange [0.5:runs + 0.5]
+set yrange [regions + 0.5:0.5]
+unset xtics
+unset ytics
+unset grid
+set key off
+set border 15
+more = others > 0 ? sprintf('; %.0f more regions not shown', others) : ''
+moved(m) = m == 1 ? ' m' : m == 2 ? ' r' : m == 3 ? ' mr' : ''
+cell(p, m) = sprintf('%.0f', p).moved(m)
+name(s, pages) = cut(s, 24).sprintf(' (%.0f)', pages)
+if (txt) {
+    set border 3
+    set lmargin 34
+    set tmargin 6
+    set bmargin 4
+    # long names would run into each other: every other one a line higher
+    short(s) = cut(s, int((size_x - 36) / runs * 2) - 1)
+    set label 1 'local accesses (%); m pages migrated, r replicated; (pages)'.more at screen 0.5, screen 1.0 / size_y center
+    plot data_shares using 'number':'line':(cell(column('local_percent'), column('moved'))) with labels, \
+         for [odd = 0:1] data_columns using (int(column('number')) % 2 == odd ? column('number') : NaN):(regions + 0.5):(short(stringcolumn('label'))) with labels offset 0, -1 - odd, \
+         data_lines using (0.5):'line':(name(stringcolumn('region'), column('pages')).' ') with labels right
+} else {
+    set cbrange [0:100]
+    unset colorbox # the numbers stand in the cells
+    set lmargin 31
+    set rmargin 3
+    slant = runs > 1 && label_chars * 9 > (size_x - 300) / runs
+    set bmargin (slant ? 4 + label_chars * 0.32 : 5)
+    set label 1 'local accesses (%); m: pages migrated, r: replicated; in brackets: pages'.more at screen 0.5, screen 14.0 / size_y center
+    slanted = slant ? data_columns : '/dev/null'
+    level = slant ? '/dev/null' : data_columns
+    set style fill solid 1.0 border rgb '#FFFFFF'
+    plot data_shares using 'number':'line':(column('number') - 0.5):(column('number') + 0.5):(column('line') - 0.5):(column('line') + 0.5):'local_percent' \
+             with boxxyerror fillcolor palette linewidth 1 dashtype 1, \
+         data_shares using 'number':'line':(cell(column('local_percent'), column('moved'))):(column('local_percent') > 55 ? 0xFFFFFF : 0) \
+             with labels textcolor rgb variable font ',10', \
+         slanted using 'number':(regions + 0.5):'label' with labels right rotate by 30 offset 0, -0.6, \
+         level using 'number':(regions + 0.5):'label' with labels center offset 0, -0.8, \
+         data_lines using (0.5):'line':(name(stringcolumn('region'), column('pages')).'  ') with labels right
+}
