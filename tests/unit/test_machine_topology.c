@@ -1,7 +1,9 @@
 /* Machines from `numactl --hardware` text and from hwloc XML. */
+#include "vmm-core/machine/child.h"
 #include "vmm-core/machine/machine.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -336,6 +338,36 @@ static void what_hwloc_cannot_read_is_refused(void **unused)
             "libhwloc cannot read it");
 }
 
+static char *crashing(struct draft *draft, const char *text, size_t text_bytes)
+{
+    (void)text_bytes;
+    draft->cpu_mhz = 77;
+    signal(SIGABRT, SIG_DFL); /* cmocka catches it */
+    if (text[0] == 'c')
+        abort();
+    return text[0] == 'r' ? draft_error(draft, "XML", "refused") : NULL;
+}
+
+static void a_reader_that_crashes_is_one_line(void **unused)
+{
+    (void)unused;
+    struct draft *draft = draft_new("x.xml", TLB_REFILL_HARDWARE);
+    assert_non_null(draft);
+    uint32_t before = draft->cpu_mhz;
+    char *error = draft_read_in_child(crashing, draft, "c", 1);
+    assert_string_equal(
+        error,
+        "x.xml: XML: libhwloc fails on it, so it is damaged; write it anew with: lstopo FILE.xml");
+    free(error);
+    error = draft_read_in_child(crashing, draft, "r", 1);
+    assert_string_equal(error, "x.xml: XML: refused");
+    free(error);
+    assert_int_equal(draft->cpu_mhz, before);
+    assert_null(draft_read_in_child(crashing, draft, "w", 1));
+    assert_int_equal(draft->cpu_mhz, 77);
+    free(draft);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +387,7 @@ int main(void)
         cmocka_unit_test(caches_are_those_of_the_topology),
         cmocka_unit_test(more_than_64_nodes_are_refused),
         cmocka_unit_test(what_hwloc_cannot_read_is_refused),
+        cmocka_unit_test(a_reader_that_crashes_is_one_line),
     };
     return cmocka_run_group_tests_name("machine topologies", tests, NULL, NULL);
 }

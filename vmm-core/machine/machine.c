@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm-core/machine/child.h"
 #include "vmm-core/machine/draft.h"
 
 #define FILE_MOST                                                                                  \
@@ -35,7 +36,7 @@ static char *read_text(struct draft *draft, const char *text, size_t text_bytes)
     if (text[start] == '{')
         return draft_read_json(draft, text, text_bytes);
     if (text[start] == '<')
-        return draft_read_hwloc_xml(draft, text, text_bytes);
+        return draft_read_in_child(draft_read_hwloc_xml, draft, text, text_bytes);
     if (strlen(text) == text_bytes &&
         (strncmp(text + start, "available:", 10) == 0 || strncmp(text + start, "node ", 5) == 0))
         return draft_read_numactl(draft, text);
