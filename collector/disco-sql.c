@@ -12,8 +12,6 @@
 /* Rows that are looked at before the widths of columns are fixed: memory stays bounded. */
 #define ROWS_AHEAD 512
 
-const char *argp_program_version = "disco-sql " DISCO_VERSION;
-
 enum format { FORMAT_TABLE, FORMAT_CSV, FORMAT_TABS, FORMAT_JSON };
 
 struct options {
@@ -376,6 +374,7 @@ int main(int argc, char **argv)
                                      documentation, NULL,         NULL,
                                      NULL};
     struct options options = {0};
+    argp_program_version = "disco-sql " DISCO_VERSION;
     argp_err_exit_status = 2;
     argp_parse(&argp, argc, argv, 0, NULL, &options);
 

@@ -20,6 +20,7 @@ struct trace_reader {
     struct trace_stream *stream;
     char **space;
     struct trace_region *region;
+    struct trace_note *note;
 };
 
 static char *line(const char *path, const char *what)
@@ -174,6 +175,24 @@ static void take_region(struct trace_reader *reader, uint32_t id, sqlite3_stmt *
     };
 }
 
+static void take_note(struct trace_reader *reader, uint32_t index, sqlite3_stmt *row)
+{
+    reader->note[index] = (struct trace_note){.key = text_of(row, 0), .value = text_of(row, 1)};
+}
+
+static char *load_notes(struct trace_reader *reader)
+{
+    uint32_t notes = 0;
+    char *error = count_ids(reader, "SELECT count(*), count(*) FROM trace_note", &notes);
+    if (error != NULL)
+        return error;
+    reader->note = calloc((size_t)notes + 1, sizeof *reader->note);
+    if (reader->note == NULL)
+        return line(reader->path, "out of memory");
+    reader->summary.notes = notes;
+    return load_rows(reader, "SELECT key, value FROM trace_note ORDER BY key", notes, take_note);
+}
+
 static char *load_ids(struct trace_reader *reader)
 {
     struct trace_summary *summary = &reader->summary;
@@ -275,6 +294,8 @@ char *trace_reader_open(const char *path, struct trace_reader **out)
     if (error == NULL)
         error = load_ids(reader);
     if (error == NULL)
+        error = load_notes(reader);
+    if (error == NULL)
         error = load_blocks(reader);
     if (error == NULL)
         error = prepare(reader, BLOCK_ROW_SELECT "WHERE block >= ?1 ORDER BY block", &reader->all);
@@ -307,6 +328,11 @@ void trace_reader_close(struct trace_reader *reader)
         free_text(reader->region[i].name);
         free_text(reader->region[i].file);
     }
+    for (uint32_t i = 0; reader->note != NULL && i < reader->summary.notes; i++) {
+        free(reader->note[i].key);
+        free(reader->note[i].value);
+    }
+    free(reader->note);
     free(reader->space);
     free(reader->stream);
     free(reader->region);
@@ -340,6 +366,11 @@ const char *trace_reader_space(const struct trace_reader *reader, uint32_t id)
 const struct trace_region *trace_reader_region(const struct trace_reader *reader, uint32_t id)
 {
     return reader->region + id;
+}
+
+const struct trace_note *trace_reader_note(const struct trace_reader *reader, uint32_t index)
+{
+    return reader->note + index;
 }
 
 static char *bad_block(const struct trace_reader *reader, uint64_t number, const char *why)

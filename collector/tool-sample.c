@@ -1,0 +1,197 @@
+/* disco-trace sample: one reference in N. */
+#include "collector/tool.h"
+#include "collector/trace/progress.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum method { EVERY_NTH, BY_CHANCE };
+
+struct options {
+    const char *path, *output;
+    uint64_t rate, seed;
+    enum method method;
+    bool replace;
+};
+
+enum { KEY_SEED = 256, KEY_REPLACE };
+
+static const struct argp_option option_list[] = {
+    {"rate", 'r', "N", 0, "Keep one reference in N (at least 1)", 0},
+    {"output", 'o', "FILE", 0, "The trace to write", 0},
+    {"method", 'm', "METHOD", 0,
+     "systematic: every Nth from a random start (the default); random: each with a chance of 1 in "
+     "N",
+     0},
+    {"seed", KEY_SEED, "SEED", 0,
+     "Of the random choices (default 1): the same seed gives the same sample", 0},
+    {"replace", KEY_REPLACE, NULL, 0, "Write over a trace of the output's name", 0},
+    {0},
+};
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+    struct options *options = state->input;
+    switch (key) {
+    case 'r':
+        options->rate = tool_number(state, "--rate", argument);
+        if (options->rate == 0)
+            argp_error(state, "--rate: must be at least 1");
+        break;
+    case 'o':
+        options->output = argument;
+        break;
+    case 'm':
+        if (strcmp(argument, "systematic") != 0 && strcmp(argument, "random") != 0)
+            argp_error(state, "--method: '%s' is neither systematic nor random", argument);
+        options->method = strcmp(argument, "random") == 0 ? BY_CHANCE : EVERY_NTH;
+        break;
+    case KEY_SEED:
+        options->seed = tool_number(state, "--seed", argument);
+        break;
+    case KEY_REPLACE:
+        options->replace = true;
+        break;
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 0)
+            argp_error(state, "one trace, please");
+        options->path = argument;
+        break;
+    case ARGP_KEY_END:
+        if (options->path == NULL || options->output == NULL || options->rate == 0)
+            argp_error(state, "give the trace, --rate N and -o FILE");
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+/* splitmix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014) */
+static uint64_t random_next(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+/* Which references are kept. */
+struct choice {
+    enum method method;
+    uint64_t rate, random;
+    uint64_t left; /* references to pass over before the next that is kept */
+};
+
+static bool choose(struct choice *choice)
+{
+    if (choice->method == BY_CHANCE)
+        return random_next(&choice->random) <= UINT64_MAX / choice->rate;
+    if (choice->left-- != 0)
+        return false;
+    choice->left = choice->rate - 1;
+    return true;
+}
+
+/* Hands on what is chosen of a block, and all its events: they change what references mean. */
+static char *sample_block(const struct ref_block *block, struct choice *choice,
+                          struct trace_writer *writer)
+{
+    char *error = NULL;
+    uint32_t event = 0;
+    uint32_t run = 0;
+    for (uint32_t at = 0; at < block->refs && error == NULL; at++) {
+        for (; event < block->events && block->event[event].position <= at && error == NULL;
+             event++)
+            error = trace_writer_event(writer, block->event + event);
+        if (error != NULL || !choose(choice))
+            continue;
+        while (run + 1 < block->runs && block->run[run + 1].first <= at)
+            run++;
+        struct ref ref = tool_ref(block, run, at);
+        error = trace_writer_ref(writer, &ref);
+    }
+    for (; event < block->events && error == NULL; event++)
+        error = trace_writer_event(writer, block->event + event);
+    return error;
+}
+
+static char *copy_sample(struct trace_reader *reader, struct trace_writer *writer,
+                         const struct options *options)
+{
+    const struct trace_summary *summary = trace_reader_summary(reader);
+    char *error = tool_copy_ids(reader, writer, 0, "");
+    struct ref_block *block = ref_block_new(summary->facts.columns);
+    if (block == NULL && error == NULL)
+        error = tool_line("%s: out of memory", options->path);
+    struct choice choice = {.method = options->method,
+                            .rate = options->rate,
+                            .random = options->seed};
+    choice.left = random_next(&choice.random) % options->rate;
+    struct progress progress;
+    progress_start(&progress, "sampling", "references", summary->refs);
+    while (error == NULL) {
+        bool end = false;
+        error = trace_reader_next(reader, block, &end);
+        if (error != NULL || end)
+            break;
+        error = sample_block(block, &choice, writer);
+        progress_at(&progress, block->first_ref);
+    }
+    progress_end(&progress);
+    ref_block_free(block);
+    return error;
+}
+
+static char *sample(const struct options *options)
+{
+    if (tool_same_file(options->path, options->output))
+        return tool_line("%s: is the trace to sample; give the output another name",
+                         options->output);
+    struct trace_reader *reader = NULL;
+    char *error = trace_reader_open(options->path, &reader);
+    if (error != NULL)
+        return error;
+    const struct trace_summary *summary = trace_reader_summary(reader);
+    struct trace_facts facts = summary->facts;
+    struct trace_writer *writer = NULL;
+    if (facts.refs_per_sample > UINT64_MAX / options->rate ||
+        facts.refs_per_sample * options->rate > INT64_MAX) {
+        error = tool_line("%s: a reference would stand for too many; take a smaller --rate",
+                          options->path);
+    } else {
+        facts.refs_per_sample *= options->rate;
+        facts.sampled = facts.sampled || options->rate > 1;
+        error = trace_writer_create(options->output, &facts, options->replace, &writer);
+    }
+    if (error == NULL) {
+        error = copy_sample(reader, writer, options);
+        /* a sample of a trace that was cut off is one too */
+        char *at_close = trace_writer_close(writer, error == NULL && summary->complete);
+        if (error == NULL)
+            error = at_close;
+        else
+            free(at_close);
+    }
+    trace_reader_close(reader);
+    return error;
+}
+
+static int run(int argc, char **argv)
+{
+    static const struct argp argp = {
+        option_list,
+        parse_option,
+        "--rate N -o FILE TRACE.db",
+        "Write a trace that holds one reference in N of TRACE.db, and all its other events."
+        "\vThe new trace says that it is sampled, and how many references each one stands for.",
+        NULL,
+        NULL,
+        NULL};
+    struct options options = {.seed = 1};
+    argp_parse(&argp, argc, argv, 0, NULL, &options);
+    return tool_end(sample(&options));
+}
+
+const struct tool tool_sample = {"sample", "write a trace with one reference in N of another", run};
