@@ -131,7 +131,7 @@ static void replica_fault(struct memory *memory, struct cpu *cpu, uint64_t vpn,
 {
     const uint64_t fault_ps = memory->machine->costs.replica_fault_ns * PS_PER_NS;
     cpu_charge(cpu, ACCOUNT_move, fault_ps);
-    collapse_now(memory, cpu, half->page, fault_ps, "a store");
+    collapse_now(memory, cpu, half->page, memory->page[half->page].master, fault_ps, "a store");
     translate_again(memory, cpu, vpn, half, entry);
 }
 

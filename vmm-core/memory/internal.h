@@ -275,8 +275,8 @@ uint64_t pmap_replicas(const struct memory *memory, uint32_t page); /* node mask
 void pmap_add_replica(struct memory *memory, uint32_t page, uint32_t frame);
 void pmap_drop_replica(struct memory *memory, uint32_t page, uint32_t frame); /* and frees it */
 void pmap_free(struct memory *memory, uint32_t page);
-/* The copy on the node of `frame` (a replica) becomes the master, and the master a replica. */
-void pmap_promote(struct memory *memory, uint32_t page, uint32_t frame);
+/* Frees every copy but `frame`, which is the master from now on. */
+void pmap_keep_only(struct memory *memory, uint32_t page, uint32_t frame);
 
 /* frames.c */
 static inline bool frames_free(const struct memory *memory, uint32_t node)
@@ -303,9 +303,10 @@ enum policy_answer migrate_page(struct memory *memory, uint32_t page, uint32_t n
 enum policy_answer replicate_page(struct memory *memory, uint32_t page, uint32_t node,
                                   const char *reason);
 enum policy_answer collapse_page(struct memory *memory, uint32_t page, const char *reason);
-/* The page has replicas; they go. `fault_ps` has been charged for it already. */
-void collapse_now(struct memory *memory, struct cpu *cpu, uint32_t page, uint64_t fault_ps,
-                  const char *reason);
+/* The page has replicas; the copy in frame `keep` stays alone. `fault_ps` has been charged for it
+ * already. */
+void collapse_now(struct memory *memory, struct cpu *cpu, uint32_t page, uint32_t keep,
+                  uint64_t fault_ps, const char *reason);
 void reclaim_replica(struct memory *memory, struct cpu *cpu, uint32_t frame);
 bool action_page_exists(const struct memory *memory, uint32_t page);
 enum policy_answer action_refuse(struct memory *memory, struct cpu *cpu,

@@ -43,9 +43,8 @@ enum policy_answer migrate_page(struct memory *memory, uint32_t page, uint32_t n
 
     if (it->replicas != MEMORY_NONE) {
         const uint32_t there = pmap_copy_on(memory, page, node);
-        if (there != MEMORY_NONE)
-            pmap_promote(memory, page, there);
-        collapse_now(memory, cpu, page, 0, "before a migration");
+        collapse_now(memory, cpu, page, there == MEMORY_NONE ? it->master : there, 0,
+                     "before a migration");
     }
     const struct machine_costs *const costs = &memory->machine->costs;
     uint64_t move_ps = costs->move_page_ns * PS_PER_NS;

@@ -106,22 +106,25 @@ void pmap_drop_replica(struct memory *memory, uint32_t page, uint32_t frame)
     frames_give_back(memory, frame);
 }
 
-void pmap_promote(struct memory *memory, uint32_t page, uint32_t frame)
+void pmap_keep_only(struct memory *memory, uint32_t page, uint32_t frame)
 {
     struct page *const it = &memory->page[page];
-    *link_to(memory, page, frame) = memory->frame[frame].next;
-    memory->frame[frame].next = MEMORY_NONE;
-    frames_set_replica(memory, frame, false);
-    pmap_add_replica(memory, page, it->master);
-    it->master = frame;
-    it->home = memory->frame[frame].node;
+    if (frame != it->master) {
+        *link_to(memory, page, frame) = memory->frame[frame].next;
+        memory->frame[frame].next = MEMORY_NONE;
+        frames_set_replica(memory, frame, false);
+        frames_give_back(memory, it->master);
+        it->master = frame;
+        it->home = memory->frame[frame].node;
+    }
+    while (it->replicas != MEMORY_NONE)
+        pmap_drop_replica(memory, page, it->replicas);
 }
 
 void pmap_free(struct memory *memory, uint32_t page)
 {
     struct page *const it = &memory->page[page];
-    while (it->replicas != MEMORY_NONE)
-        pmap_drop_replica(memory, page, it->replicas);
+    pmap_keep_only(memory, page, it->master);
     frames_give_back(memory, it->master);
     it->master = MEMORY_NONE;
 }

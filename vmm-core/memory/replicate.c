@@ -52,13 +52,12 @@ enum policy_answer replicate_page(struct memory *memory, uint32_t page, uint32_t
     return POLICY_DONE;
 }
 
-void collapse_now(struct memory *memory, struct cpu *cpu, uint32_t page, uint64_t fault_ps,
-                  const char *reason)
+void collapse_now(struct memory *memory, struct cpu *cpu, uint32_t page, uint32_t keep,
+                  uint64_t fault_ps, const char *reason)
 {
     struct page *const it = &memory->page[page];
     const uint64_t shootdown_ps = shootdown(memory, cpu, page);
-    while (it->replicas != MEMORY_NONE)
-        pmap_drop_replica(memory, page, it->replicas);
+    pmap_keep_only(memory, page, keep);
     const uint64_t move_ps = memory->machine->costs.move_page_ns * PS_PER_NS;
     cpu_charge(cpu, ACCOUNT_move, move_ps);
     cpu->counters.collapses++;
@@ -87,7 +86,8 @@ enum policy_answer collapse_page(struct memory *memory, uint32_t page, const cha
     }
     if (memory->page[page].replicas == MEMORY_NONE)
         return POLICY_NOTHING;
-    collapse_now(memory, cpu_for_action(memory, memory->page[page].home), page, 0, reason);
+    const struct page *const it = &memory->page[page];
+    collapse_now(memory, cpu_for_action(memory, it->home), page, it->master, 0, reason);
     return POLICY_DONE;
 }
 
