@@ -139,7 +139,7 @@ static char *set_picture(struct chart *chart, const char *text)
     return text_message("no pictures of '%s'; give machine, run or trace", text);
 }
 
-static char *add_query(struct chart *chart, bool rows, const char *name, const char *sql)
+static char *add_query(struct chart *chart, enum query_kind kind, const char *name, const char *sql)
 {
     if (name[0] == '\0' || name[strspn(name, "abcdefghijklmnopqrstuvwxyz_")] != '\0')
         return text_message("'%s' is no name; give small letters and _", name);
@@ -149,7 +149,7 @@ static char *add_query(struct chart *chart, bool rows, const char *name, const c
         return text_message("out of memory");
     chart->query = longer;
     struct chart_query *query = &chart->query[chart->queries];
-    *query = (struct chart_query){.name = strdup(name), .sql = strdup(sql), .rows = rows};
+    *query = (struct chart_query){.name = strdup(name), .sql = strdup(sql), .kind = kind};
     chart->queries++;
     return query->name != NULL && query->sql != NULL ? NULL : text_message("out of memory");
 }
@@ -172,9 +172,11 @@ static char *take_entry(struct chart *chart, char *entry)
     if (strcmp(entry, "picture") == 0)
         return set_picture(chart, text);
     if (strncmp(entry, "let ", 4) == 0)
-        return add_query(chart, false, entry + 4, text);
+        return add_query(chart, QUERY_LET, entry + 4, text);
     if (strncmp(entry, "data ", 5) == 0)
-        return add_query(chart, true, entry + 5, text);
+        return add_query(chart, QUERY_DATA, entry + 5, text);
+    if (strncmp(entry, "table ", 6) == 0)
+        return add_query(chart, QUERY_TABLE, entry + 6, text);
     return text_message("'%s' is no entry", entry);
 }
 
@@ -201,7 +203,7 @@ char *chart_parse(const char *file, const char *name, const char *text, struct c
     }
     bool rows = false;
     for (size_t i = 0; i < out->queries; i++)
-        rows = rows || out->query[i].rows;
+        rows = rows || out->query[i].kind == QUERY_DATA;
     if (out->about != NULL && (!rows || out->empty == NULL))
         return text_message(
             "%s: its header has no 'data' or no 'empty'; plots/README.md lists the entries", file);

@@ -10,6 +10,7 @@
  *   # size: SELECT 1000, 500        (optional) width and height in pixels
  *   # let NAME: SELECT ...          one value, a variable of the script
  *   # data NAME: SELECT ...         rows, a file whose name is in the variable data_NAME
+ *   # table NAME: SELECT ...         a table for the other queries, made before them; no parameters
  *   ## anything                     a comment
  *
  * A line that goes on is indented by three blanks or more. Queries see all tables of schema.sql,
@@ -29,10 +30,16 @@ enum picture_of {
     PICTURE_OF_TRACE,   /* the trace itself, without runs */
 };
 
+enum query_kind {
+    QUERY_LET,   /* one value */
+    QUERY_DATA,  /* rows for a file */
+    QUERY_TABLE, /* rows for the queries of this picture */
+};
+
 struct chart_query {
     char *name;
     char *sql;
-    bool rows; /* data; otherwise let */
+    enum query_kind kind;
 };
 
 struct chart {

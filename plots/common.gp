@@ -7,12 +7,9 @@ set datafile missing ''
 
 # Okabe and Ito's palette, "Color Universal Design" (2008): eight colours that every eye tells apart
 array hue[8] = [0xD55E00, 0x0072B2, 0x009E73, 0xE69F00, 0xCC79A7, 0x56B4E9, 0x555555, 0xF0E442]
-do for [i = 1:8] {
-    set linetype i linecolor rgb hue[i] linewidth 1.6 dashtype i pointtype i
-}
-# after the eighth the colours come again, in other dashes and marks
-do for [i = 9:64] {
-    set linetype i linecolor rgb hue[(i - 1) % 8 + 1] linewidth 1.6 dashtype 1 + ((i - 1) / 8 + i) % 5 pointtype i % 13 + 1
+# lines: olive in place of the yellow, which thin lines lose on white; after the eighth in other dashes
+do for [i = 1:64] {
+    set linetype i linecolor rgb (i % 8 == 0 ? 0x8A7B00 : hue[(i - 1) % 8 + 1]) linewidth 1.6 dashtype 1 + (i - 1 + (i - 1) / 8) % 5 pointtype (i - 1) % 13 + 1
 }
 faint = '#BBBBBB'
 

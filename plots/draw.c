@@ -85,7 +85,7 @@ static void remove_file(const char *folder, const char *stem, const char *ending
 static void remove_data(const char *folder, const char *stem, const struct chart *chart)
 {
     for (size_t i = 0; i < chart->queries; i++) {
-        if (!chart->query[i].rows)
+        if (chart->query[i].kind != QUERY_DATA)
             continue;
         char *ending = text_message(".%s.tsv", chart->query[i].name);
         remove_file(folder, stem, ending);
@@ -113,6 +113,17 @@ static char *write_data(const struct drawing *drawing, const struct chart_query 
     if (why == NULL)
         why = store_write_rows(store, query->sql, grid, part.file, rows);
     return part_close(&part, why);
+}
+
+static char *make_tables(const struct chart *chart, struct store *store)
+{
+    char *why = NULL;
+    for (size_t i = 0; why == NULL && i < chart->queries; i++) {
+        const struct chart_query *query = &chart->query[i];
+        if (query->kind == QUERY_TABLE)
+            why = of_query(store_make_table(store, query->name, query->sql), chart, query->name);
+    }
+    return why;
 }
 
 static char *picture_size(const struct drawing *drawing, const struct chart *chart,
@@ -176,9 +187,9 @@ static char *write_script(const struct drawing *drawing, const struct chart *cha
     char *why = NULL;
     for (size_t i = 0; why == NULL && i < chart->queries; i++) {
         const struct chart_query *query = &chart->query[i];
-        if (query->rows) {
+        if (query->kind == QUERY_DATA) {
             fprintf(file, "data_%s = '%s.%s.tsv'\n", query->name, stem, query->name);
-        } else {
+        } else if (query->kind == QUERY_LET) {
             fprintf(file, "%s = ", query->name);
             why = of_query(store_write_value(store, query->sql, grid, file), chart, query->name);
             fputc('\n', file);
@@ -214,13 +225,15 @@ char *draw(const struct drawing *drawing, const struct chart *chart, const struc
            const char *stem, struct store *store, bool *drawn)
 {
     *drawn = false;
-    int size[2];
-    char *why = picture_size(drawing, chart, store, size);
+    char *why = make_tables(chart, store);
+    int size[2] = {0};
+    if (why == NULL)
+        why = picture_size(drawing, chart, store, size);
     struct grid grid = picture_grid(drawing, size);
     bool first = true;
     for (size_t i = 0; why == NULL && i < chart->queries; i++) {
         size_t rows = 0;
-        if (!chart->query[i].rows)
+        if (chart->query[i].kind != QUERY_DATA)
             continue;
         why = of_query(write_data(drawing, &chart->query[i], stem, store, grid, &rows), chart,
                        chart->query[i].name);

@@ -45,7 +45,7 @@
 #   bin AS (SELECT rank * y / pages AS y, region, min(rank) FROM page, size GROUP BY 1),
 #   part AS (SELECT y, region, y - row_number() OVER (PARTITION BY region ORDER BY y) AS part FROM bin)
 #   SELECT min(p.y) - 0.5 AS from_y, max(p.y) + 0.5 AS to_y,
-#     replace(g.name, rtrim(g.name, replace(g.name, '/', '')), '') AS region
+#     coalesce(replace(g.name, rtrim(g.name, replace(g.name, '/', '')), ''), ' ') AS region
 #   FROM part p LEFT JOIN trace_region g ON g.region = p.region GROUP BY p.region, part ORDER BY 1
 
 set title heading('Home node of each page over the run')
@@ -101,12 +101,12 @@ if (txt) {
     if (mixed > 0) {
         set cbtics add ('several' several)
     }
-    set cblabel 'home node' offset 1
-    set colorbox user origin 0.91, 0.3 size 0.02, 0.5
+    set label 2 'home node' at screen 0.89, 0.84 left
+    set colorbox user origin 0.89, 0.3 size 0.02, 0.5
     dots = 0
     stats data_parts using (dots = dots + column('replicated'), 0) nooutput
     if (dots > 0) {
-        set label 1 "dots: most pages\nhave replicas" at screen 0.87, 0.2
+        set label 1 "dots: most pages\nhave replicas" at screen 0.87, 0.22
     }
     # each box goes a little over its right and upper neighbours, which are drawn later: no seams
     set style fill solid 1.0 noborder

@@ -1,24 +1,21 @@
 # about: Local share of each region's accesses under each policy
 # picture: machine
 # empty: these runs have no run_region
-# size: SELECT 300 + max(320, 80 * (SELECT count(*) FROM shown)), 180 + 30 * (SELECT min(24, count(DISTINCT region))
-#   FROM run_region JOIN shown USING (run_id))
+# size: SELECT 300 + max(320, 80 * (SELECT count(*) FROM shown)), 180 + 30 * count(*) FROM line
+## The regions with at least a thousandth of all accesses, at most 24, the most used on top.
+# table line: SELECT region, row_number() OVER (ORDER BY accesses DESC, region) AS line, pages
+#   FROM (SELECT region, sum(loads + stores) AS accesses, max(pages) AS pages FROM run_region JOIN shown USING (run_id)
+#     GROUP BY region) WHERE accesses * 1000 >= (SELECT sum(loads + stores) FROM run_region JOIN shown USING (run_id))
+#   ORDER BY line LIMIT 24
 # let runs: SELECT count(*) FROM shown
 # let label_chars: SELECT max(length(label)) FROM shown
-# let regions: SELECT min(24, count(DISTINCT region)) FROM run_region JOIN shown USING (run_id)
-# let others: SELECT max(0, count(DISTINCT region) - 24) FROM run_region JOIN shown USING (run_id)
-## The 24 regions with most accesses, the most used on top.
-# data shares: WITH used AS (SELECT region, sum(loads + stores) AS accesses FROM run_region JOIN shown USING (run_id)
-#     GROUP BY region ORDER BY accesses DESC, region LIMIT 24),
-#   line AS (SELECT region, row_number() OVER (ORDER BY accesses DESC, region) AS line FROM used)
-#   SELECT s.number, line.line, round(100.0 * r.local_accesses / nullif(r.loads + r.stores, 0), 1) AS local_percent,
+# let regions: SELECT count(*) FROM line
+# let others: SELECT count(DISTINCT region) FROM run_region JOIN shown USING (run_id) WHERE region NOT IN (SELECT region FROM line)
+# data shares: SELECT number, line, round(100.0 * r.local_accesses / nullif(r.loads + r.stores, 0), 1) AS local_percent,
 #     (r.migrations > 0) + 2 * (r.replications > 0) AS moved
-#   FROM run_region r JOIN shown s USING (run_id) JOIN line USING (region) ORDER BY 1, 2
-# data lines: WITH used AS (SELECT region, sum(loads + stores) AS accesses, max(pages) AS pages FROM run_region JOIN shown
-#     USING (run_id) GROUP BY region ORDER BY accesses DESC, region LIMIT 24)
-#   SELECT row_number() OVER (ORDER BY accesses DESC, u.region) AS line, pages,
-#     coalesce(replace(g.name, rtrim(g.name, replace(g.name, '/', '')), ''), 'in no region') AS region
-#   FROM used u LEFT JOIN trace_region g USING (region) ORDER BY 1
+#   FROM run_region r JOIN shown USING (run_id) JOIN line USING (region) ORDER BY 1, 2
+# data lines: SELECT line, pages, coalesce(replace(name, rtrim(name, replace(name, '/', '')), ''), 'in no region') AS region
+#   FROM line LEFT JOIN trace_region USING (region) ORDER BY line
 # data columns: SELECT number, label FROM shown ORDER BY number
 
 set title heading('Local share of accesses by region and policy')
@@ -29,7 +26,7 @@ unset ytics
 unset grid
 set key off
 set border 15
-more = others > 0 ? sprintf('; %.0f more regions not shown', others) : ''
+more = others > 0 ? sprintf('; %.0f regions of fewer accesses not shown', others) : ''
 moved(m) = m == 1 ? ' m' : m == 2 ? ' r' : m == 3 ? ' mr' : ''
 cell(p, m) = sprintf('%.0f', p).moved(m)
 name(s, pages) = cut(s, 24).sprintf(' (%.0f)', pages)

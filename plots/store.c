@@ -348,6 +348,15 @@ char *store_trace_name(struct store *store, char **out)
     return finish(store, statement, code);
 }
 
+char *store_make_table(struct store *store, const char *name, const char *sql)
+{
+    char *whole =
+        text_message("DROP TABLE IF EXISTS temp.%s; CREATE TEMP TABLE %s AS %s", name, name, sql);
+    char *why = run_sql(store, whole);
+    free(whole);
+    return why;
+}
+
 char *store_write_value(struct store *store, const char *sql, struct grid grid, FILE *out)
 {
     sqlite3_stmt *statement;

@@ -54,6 +54,10 @@ char *store_show(struct store *store, const struct picture *picture)
 /* Name of the trace for titles: its file and its command. From malloc. */
 char *store_trace_name(struct store *store, char **out) __attribute__((warn_unused_result));
 
+/* Puts the rows of a query into a table of this connection, in the place of what it held. */
+char *store_make_table(struct store *store, const char *name, const char *sql)
+    __attribute__((warn_unused_result));
+
 /* Writes the one value of a query as gnuplot writes it: a number, or a string in quotes. */
 char *store_write_value(struct store *store, const char *sql, struct grid grid, FILE *out)
     __attribute__((warn_unused_result));
