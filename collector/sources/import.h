@@ -41,13 +41,13 @@ struct import_ref {
 /* Takes what a format finds, in the order of the trace. */
 struct import_sink {
     /* Once, before the first reference: source, command, event, columns and time unit are set. */
-    char *(*begin)(struct import_sink *sink, const struct trace_facts *facts)MUST_CHECK;
-    char *(*ref)(struct import_sink *sink, const struct import_ref *ref)MUST_CHECK;
+    char *(*begin)(struct import_sink *sink, const struct trace_facts *facts);
+    char *(*ref)(struct import_sink *sink, const struct import_ref *ref);
     /* Many references of one stream, told by `like`; no column but COLUMN_SIZE. */
     char *(*refs)(struct import_sink *sink, const struct import_ref *like, const uint64_t *addr,
-                  const uint8_t *what, const uint64_t *size, size_t refs)MUST_CHECK;
+                  const uint8_t *what, const uint64_t *size, size_t refs);
     /* Something counted, for table trace_note. May come before begin. */
-    char *(*note)(struct import_sink *sink, const char *key, const char *value)MUST_CHECK;
+    char *(*note)(struct import_sink *sink, const char *key, const char *value);
 };
 
 /* What the user asked for. NULL and 0: the default. The strings are checked by the format. */
@@ -83,11 +83,11 @@ struct import_format {
     const char *name, *summary;
     unsigned takes; /* IMPORT_TAKES of each option that means something to it */
     /* Checks the options. An error here is one of usage. */
-    char *(*open)(struct import *import, void **parser)MUST_CHECK;
+    char *(*open)(struct import *import, void **parser);
     /* Whole lines: the last byte is '\n'. Counts import->line up. */
-    char *(*lines)(void *parser, const char *text, size_t bytes)MUST_CHECK;
+    char *(*lines)(void *parser, const char *text, size_t bytes);
     /* After the last line: what is still held back, and the notes. */
-    char *(*finish)(void *parser)MUST_CHECK;
+    char *(*finish)(void *parser);
     void (*close)(void *parser);
 };
 

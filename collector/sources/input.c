@@ -42,13 +42,14 @@ struct input {
     bool source_ended;  /* no more comes from the file */
     bool inside_member; /* the data must not end here */
     bool ended;
+    enum step last_step;
     const struct packing *packing; /* NULL: plain */
     union {
         z_stream gzip;
         lzma_stream xz;
         ZSTD_DStream *zstd;
     } state;
-    unsigned char buffer[INPUT_BUFFER_BYTES];
+    unsigned char *buffer; /* INPUT_BUFFER_BYTES; NULL for memory */
 };
 
 static bool gzip_start(struct input *input)
@@ -200,7 +201,7 @@ static char *fill(struct input *input, bool *interrupted)
     memmove(input->buffer, input->buffer + input->at, kept);
     input->at = 0;
     input->end = kept;
-    ssize_t got = read(input->fd, input->buffer + kept, sizeof input->buffer - kept);
+    ssize_t got = read(input->fd, input->buffer + kept, INPUT_BUFFER_BYTES - kept);
     if (got < 0) {
         *interrupted = errno == EINTR;
         return *interrupted ? NULL : fail(input, strerror(errno));
@@ -252,7 +253,6 @@ static struct input *new_input(const char *name)
     }
     if (input != NULL) {
         input->fd = -1;
-        input->packed = input->buffer;
     }
     return input;
 }
@@ -262,6 +262,10 @@ char *input_open(const char *path, struct input **out)
     bool standard = strcmp(path, "-") == 0;
     struct input *input = new_input(standard ? "standard input" : path);
     if (input == NULL) {
+        return out_of_memory(path);
+    }
+    if ((input->packed = input->buffer = malloc(INPUT_BUFFER_BYTES)) == NULL) {
+        input_close(input);
         return out_of_memory(path);
     }
     char *error = NULL;
@@ -378,16 +382,19 @@ static char *read_packed(struct input *input, char *to, size_t room, size_t *got
             }
         }
         bool starved = input->at == input->end && input->source_ended;
-        enum step step = input->packing->step(input, to, room, got);
-        input->inside_member = step == STEP_GOING;
+        enum step step = input->last_step;
+        if (step == STEP_GOING || step == STEP_MEMBER) {
+            step = input->last_step = input->packing->step(input, to, room, got);
+        }
+        input->inside_member = step != STEP_MEMBER;
+        if (*got > 0) {
+            return NULL; /* an error, if there is one, comes after what could be unpacked */
+        }
         if (step == STEP_DAMAGED) {
             return packed_error(input, "data are damaged");
         }
         if (step == STEP_TOO_LARGE) {
             return packed_error(input, "data need more than 256 MiB of memory to unpack,");
-        }
-        if (*got > 0) {
-            return NULL;
         }
         if (starved && step == STEP_GOING) {
             return packed_error(input, "data end too early: the file was cut off");
@@ -436,6 +443,7 @@ void input_close(struct input *input)
     if (input->fd > STDIN_FILENO) {
         close(input->fd);
     }
+    free(input->buffer);
     free(input->name);
     free(input);
 }

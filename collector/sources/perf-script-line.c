@@ -115,7 +115,7 @@ static bool read_ids(struct reading *reading, struct span word)
     bool tid = both || !pid;
     sample->has |= (pid ? PERF_BIT(PERF_PID) : 0) | (tid ? PERF_BIT(PERF_TID) : 0);
     sample->pid = pid ? id[0] : 0;
-    sample->tid = both ? id[1] : id[0];
+    sample->tid = both ? id[1] : tid ? id[0] : 0;
     return true;
 }
 
