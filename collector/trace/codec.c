@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ZSTD_LEVEL  1
-#define ALL_COLUMNS (COLUMN_BIT(REF_COLUMNS) - 1u)
+#define ZSTD_LEVEL 1
+/* A block of no more than a byte for so many references is not tried any other way. */
+#define GOOD_REFS_PER_BYTE 2u
+#define ALL_COLUMNS        (COLUMN_BIT(REF_COLUMNS) - 1u)
 /* Columns that an event is stored as, its type apart: position, stream, arguments. */
 #define EVENT_FIELDS (2u + EVENT_ARGS)
 
@@ -15,7 +17,7 @@ struct codec {
     ZSTD_DCtx *decompress;
     uint8_t *out;
     size_t out_bytes;
-    struct codec_scratch scratch;
+    struct codec_work *work;
     uint64_t *words; /* a field of every run or event */
 };
 
@@ -28,18 +30,15 @@ struct codec *codec_new(void)
         return NULL;
     /* Room for the largest block, so that nothing is allocated later; pages that are never written
      * are never there. */
-    codec->out_bytes = (REF_COLUMNS + 2u + EVENT_FIELDS + 4u) * column_bound(TRACE_BLOCK_REFS);
+    codec->out_bytes =
+        (REF_COLUMNS + 2u + EVENT_FIELDS + 2u * SCRATCHES) * column_bound(TRACE_BLOCK_REFS);
     codec->out = malloc(codec->out_bytes);
     codec->compress = ZSTD_createCCtx();
     codec->decompress = ZSTD_createDCtx();
     codec->words = malloc(TRACE_BLOCK_REFS * sizeof *codec->words);
-    codec->scratch.code = code_tables_new();
-    bool whole =
-        codec->out && codec->compress && codec->decompress && codec->words && codec->scratch.code;
-    for (unsigned i = 0; i < SCRATCHES; i++) {
-        codec->scratch.bytes[i] = malloc(COLUMN_SCRATCH_BYTES(TRACE_BLOCK_REFS));
-        whole = whole && codec->scratch.bytes[i];
-    }
+    codec->work = codec_work_new();
+    const bool whole =
+        codec->out && codec->compress && codec->decompress && codec->words && codec->work;
     if (!whole || ZSTD_isError(ZSTD_CCtx_setParameter(codec->compress, ZSTD_c_compressionLevel,
                                                       ZSTD_LEVEL))) {
         codec_free(codec);
@@ -52,9 +51,7 @@ void codec_free(struct codec *codec)
 {
     if (!codec)
         return;
-    for (unsigned i = 0; i < SCRATCHES; i++)
-        free(codec->scratch.bytes[i]);
-    code_tables_free(codec->scratch.code);
+    codec_work_free(codec->work);
     free(codec->words);
     ZSTD_freeDCtx(codec->decompress);
     ZSTD_freeCCtx(codec->compress);
@@ -146,12 +143,12 @@ static const char *put_runs(struct codec *codec, struct section_out *out,
 {
     for (uint32_t i = 0; i < block->runs; i++)
         codec->words[i] = block->run[i].first;
-    const char *wrong = column_put(out, codec->words, block->runs, codec->scratch.bytes[0]);
+    const char *wrong = column_put(out, codec->words, block->runs, codec->work->scratch[0]);
     if (wrong)
         return wrong;
     for (uint32_t i = 0; i < block->runs; i++)
         codec->words[i] = block->run[i].stream;
-    return column_put(out, codec->words, block->runs, codec->scratch.bytes[0]);
+    return column_put(out, codec->words, block->runs, codec->work->scratch[0]);
 }
 
 static const char *put_events(struct codec *codec, struct section_out *out,
@@ -160,37 +157,51 @@ static const char *put_events(struct codec *codec, struct section_out *out,
     if (block->events == 0)
         return NULL;
     for (uint32_t i = 0; i < block->events; i++)
-        codec->scratch.bytes[0][i] = (uint8_t)block->event[i].type;
-    const char *wrong = section_put(out, codec->scratch.bytes[0], block->events);
+        codec->work->scratch[0][i] = (uint8_t)block->event[i].type;
+    const char *wrong = section_put(out, codec->work->scratch[0], block->events);
     for (unsigned field = 0; field < EVENT_FIELDS && !wrong; field++) {
         for (uint32_t i = 0; i < block->events; i++) {
             uint64_t narrow;
             codec->words[i] = *event_field(&block->event[i], field, &narrow);
         }
-        wrong = column_put(out, codec->words, block->events, codec->scratch.bytes[0]);
+        wrong = column_put(out, codec->words, block->events, codec->work->scratch[0]);
     }
     return wrong;
 }
 
-/* *apart are the columns that the addresses' encoding does not take in. */
-static const char *put_addresses(struct codec *codec, struct section_out *out,
-                                 const struct ref_block *block, uint32_t *apart)
+/* Indexed by enum address_encoding: the number that is stored. */
+static const struct address_codec *const address_codecs[ADDRESS_ENCODINGS] = {
+    [ADDRESS_DELTA] = &address_delta,
+    [ADDRESS_CODE] = &address_code,
+    [ADDRESS_PATTERN] = &address_pattern,
+};
+
+/* The encodings that may suit are tried in turn, until one is good: so that easy traces are fast to
+ * write. The smallest is kept. */
+static const char *put_references(struct codec *codec, struct section_out *out,
+                                  const struct ref_block *block)
 {
-    uint8_t *const encoding = out->next;
-    if (mostly_code(block)) {
+    static const enum address_encoding order[] = {ADDRESS_CODE, ADDRESS_PATTERN, ADDRESS_DELTA};
+    uint8_t *const best = out->next;
+    size_t best_bytes = 0;
+    for (unsigned i = mostly_code(block) ? 0 : 1; i < sizeof order / sizeof *order; i++) {
         bool fits;
-        section_put_byte(out, ADDRESS_CODE);
-        const char *wrong = address_code_put(out, &codec->scratch, block, &fits);
+        uint8_t *const start = best + best_bytes;
+        out->next = start;
+        section_put_byte(out, (uint8_t)order[i]);
+        const char *wrong = address_codecs[order[i]]->put(out, codec->work, &fits);
         if (wrong)
             return wrong;
-        if (fits) {
-            *apart &= ~COLUMN_BIT(COLUMN_SIZE);
-            return NULL;
+        const size_t bytes = (size_t)(out->next - start);
+        if (fits && (best_bytes == 0 || bytes < best_bytes)) {
+            memmove(best, start, bytes);
+            best_bytes = bytes;
         }
-        out->next = encoding;
+        if (fits && best_bytes <= block->refs / GOOD_REFS_PER_BYTE)
+            break;
     }
-    section_put_byte(out, ADDRESS_DELTA);
-    return address_delta_put(out, &codec->scratch, block);
+    out->next = best + best_bytes;
+    return NULL;
 }
 
 const char *codec_encode(struct codec *codec, const struct ref_block *block, const uint8_t **bytes,
@@ -205,15 +216,17 @@ const char *codec_encode(struct codec *codec, const struct ref_block *block, con
     section_put_varint(&out, block->runs);
     section_put_varint(&out, block->events);
     section_put_varint(&out, block->columns);
-    uint32_t apart = block->columns;
-    wrong = put_addresses(codec, &out, block, &apart);
+    const bool sized = work_load(codec->work, block);
+    const uint32_t apart = sized ? block->columns & ~COLUMN_BIT(COLUMN_SIZE) : block->columns;
+    section_put_byte(&out, sized);
+    wrong = put_references(codec, &out, block);
     if (!wrong)
         wrong = put_runs(codec, &out, block);
     if (!wrong)
         wrong = put_events(codec, &out, block);
     for (unsigned column = 0; column < REF_COLUMNS && !wrong; column++)
         if (apart & COLUMN_BIT(column))
-            wrong = column_put(&out, block->column[column], block->refs, codec->scratch.bytes[0]);
+            wrong = column_put(&out, block->column[column], block->refs, codec->work->scratch[0]);
     if (wrong)
         return wrong;
     *bytes = out.start;
@@ -224,7 +237,7 @@ const char *codec_encode(struct codec *codec, const struct ref_block *block, con
 static const char *get_runs(struct codec *codec, struct section_in *in, struct ref_block *block)
 {
     for (unsigned field = 0; field < 2; field++) {
-        const char *wrong = column_get(in, codec->words, block->runs, codec->scratch.bytes[0]);
+        const char *wrong = column_get(in, codec->words, block->runs, codec->work->scratch[0]);
         if (wrong)
             return wrong;
         for (uint32_t i = 0; i < block->runs; i++) {
@@ -242,15 +255,15 @@ static const char *get_events(struct codec *codec, struct section_in *in, struct
     if (block->events == 0)
         return NULL;
     size_t types;
-    const char *wrong = section_get(in, codec->scratch.bytes[0], block->events, &types);
+    const char *wrong = section_get(in, codec->work->scratch[0], block->events, &types);
     if (!wrong && types != block->events)
         wrong = "the block has another number of events than it says";
     if (wrong)
         return wrong;
     for (uint32_t i = 0; i < block->events; i++)
-        block->event[i].type = codec->scratch.bytes[0][i];
+        block->event[i].type = codec->work->scratch[0][i];
     for (unsigned field = 0; field < EVENT_FIELDS; field++) {
-        wrong = column_get(in, codec->words, block->events, codec->scratch.bytes[0]);
+        wrong = column_get(in, codec->words, block->events, codec->work->scratch[0]);
         if (wrong)
             return wrong;
         for (uint32_t i = 0; i < block->events; i++) {
@@ -278,7 +291,7 @@ static const char *get_columns(struct codec *codec, struct section_in *in, struc
         uint64_t *const values = block->column[column];
         const char *wrong = NULL;
         if (apart & COLUMN_BIT(column))
-            wrong = values ? column_get(in, values, block->refs, codec->scratch.bytes[0])
+            wrong = values ? column_get(in, values, block->refs, codec->work->scratch[0])
                            : column_skip(in);
         if (wrong)
             return wrong;
@@ -310,6 +323,34 @@ static const char *get_counts(struct section_in *in, struct ref_block *block, ui
     return NULL;
 }
 
+static const char *get_references(struct codec *codec, struct section_in *in,
+                                  struct ref_block *block)
+{
+    struct codec_work *const work = codec->work;
+    uint8_t encoding;
+    const char *wrong = section_get_byte(in, &encoding);
+    if (wrong)
+        return wrong;
+    if (encoding >= ADDRESS_ENCODINGS)
+        return "the block's references have an unknown encoding";
+    work->refs = block->refs;
+    work->addr = block->addr;
+    return address_codecs[encoding]->get(in, work);
+}
+
+/* Whether the sizes are with the references. */
+static const char *get_sized(struct section_in *in, uint32_t columns, bool *sized)
+{
+    uint8_t byte;
+    const char *wrong = section_get_byte(in, &byte);
+    if (wrong)
+        return wrong;
+    *sized = byte == 1;
+    return byte > 1 || (*sized && !(columns & COLUMN_BIT(COLUMN_SIZE)))
+               ? "the block has sizes that it says it has not"
+               : NULL;
+}
+
 const char *codec_decode(struct codec *codec, uint32_t version, const uint8_t *bytes,
                          size_t size_bytes, struct ref_block *block)
 {
@@ -317,27 +358,21 @@ const char *codec_decode(struct codec *codec, uint32_t version, const uint8_t *b
         return "the block is of a codec version that this program does not know";
     struct section_in in = {bytes, bytes + size_bytes, codec->decompress};
     uint32_t columns;
-    uint8_t encoding;
+    bool sized;
     const char *wrong = get_counts(&in, block, &columns);
     if (!wrong)
-        wrong = section_get_byte(&in, &encoding);
+        wrong = get_sized(&in, columns, &sized);
+    if (!wrong)
+        wrong = get_references(codec, &in, block);
     if (wrong)
         return wrong;
-    if (encoding >= ADDRESS_ENCODINGS)
-        return "the block's addresses have an unknown encoding";
-    uint32_t apart = columns;
-    if (encoding == ADDRESS_CODE) {
-        wrong = address_code_get(&in, &codec->scratch, block);
-        apart &= ~COLUMN_BIT(COLUMN_SIZE);
-    } else {
-        wrong = address_delta_get(&in, &codec->scratch, block);
-    }
-    if (!wrong)
-        wrong = get_runs(codec, &in, block);
+    work_store(codec->work, block, sized);
+    wrong = get_runs(codec, &in, block);
     if (!wrong)
         wrong = get_events(codec, &in, block);
     if (!wrong)
-        wrong = get_columns(codec, &in, block, columns, apart);
+        wrong = get_columns(codec, &in, block, columns,
+                            sized ? columns & ~COLUMN_BIT(COLUMN_SIZE) : columns);
     if (!wrong && in.next != in.end)
         wrong = "the block is longer than what it holds";
     return wrong ? wrong : check_order(block);
