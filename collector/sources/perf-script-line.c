@@ -414,7 +414,10 @@ static enum perf_line read_behind_data_src(struct reading *reading, struct span 
         return PERF_SAMPLE;
     }
     struct span second = next_word(&rest);
-    if (numbers == 1 || numbers > 3 || !read_decimal(first, &sample->weight)) {
+    /* an instruction pointer has a blank of its own before its 16 columns, a physical address has
+     * not */
+    bool ip = numbers > 1 && second.end - first.end == 17;
+    if (!ip || numbers > 3 || !read_decimal(first, &sample->weight)) {
         return stop(reading, PERF_UNCLEAR, first,
                     "weight, ip and physical address told apart by --fields");
     }
