@@ -14,6 +14,7 @@ enum statement {
     INSERT_STREAM,
     INSERT_REGION,
     NAME_STREAM,
+    REFS_PER_SAMPLE,
     INSERT_NOTE,
     INSERT_BLOCK,
     ADD_COUNT,
@@ -33,6 +34,7 @@ static const char *const sql[STATEMENTS] = {
     [INSERT_REGION] = "INSERT INTO trace_region (region, space, start, \"end\", kind, name, file, "
                       "file_offset_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     [NAME_STREAM] = "UPDATE trace_stream SET name = ?2 WHERE stream = ?1",
+    [REFS_PER_SAMPLE] = "UPDATE trace SET refs_per_sample = ?",
     [INSERT_NOTE] = "INSERT OR REPLACE INTO trace_note (key, value) VALUES (?, ?)",
     [INSERT_BLOCK] =
         "INSERT OR REPLACE INTO trace_block (block, codec, first_ref, refs, events, first_time, "
@@ -307,6 +309,12 @@ char *writer_file_name_stream(struct writer_file *file, uint32_t id, const char 
     bind(file->statement[NAME_STREAM], 1, id);
     bind_text(file->statement[NAME_STREAM], 2, name);
     return finish(file, NAME_STREAM);
+}
+
+char *writer_file_refs_per_sample(struct writer_file *file, uint64_t refs_per_sample)
+{
+    bind(file->statement[REFS_PER_SAMPLE], 1, refs_per_sample);
+    return finish(file, REFS_PER_SAMPLE);
 }
 
 char *writer_file_note(struct writer_file *file, const char *key, const char *value)

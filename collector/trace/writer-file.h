@@ -28,6 +28,7 @@ char *writer_file_stream(struct writer_file *file, uint32_t id,
 char *writer_file_region(struct writer_file *file, uint32_t id,
                          const struct trace_region *facts) MUST_CHECK;
 char *writer_file_name_stream(struct writer_file *file, uint32_t id, const char *name) MUST_CHECK;
+char *writer_file_refs_per_sample(struct writer_file *file, uint64_t refs_per_sample) MUST_CHECK;
 char *writer_file_note(struct writer_file *file, const char *key, const char *value) MUST_CHECK;
 
 /* Takes the place of an earlier row of the same number. */

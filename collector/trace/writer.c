@@ -177,6 +177,15 @@ char *trace_writer_name_stream(struct trace_writer *writer, uint32_t stream, con
     return fail(writer, writer_file_name_stream(writer->file, stream, name));
 }
 
+char *trace_writer_refs_per_sample(struct trace_writer *writer, uint64_t refs_per_sample)
+{
+    if (writer->failure != NULL)
+        return strdup(writer->failure);
+    if (refs_per_sample == 0)
+        return refuse(writer, "a recorded reference must stand for at least one");
+    return fail(writer, writer_file_refs_per_sample(writer->file, refs_per_sample));
+}
+
 char *trace_writer_note(struct trace_writer *writer, const char *key, const char *value)
 {
     if (writer->failure != NULL)

@@ -67,6 +67,10 @@ char *trace_writer_region(struct trace_writer *writer, const struct trace_region
 /* A stream's name may be learnt late (comm records). */
 char *trace_writer_name_stream(struct trace_writer *writer, uint32_t stream,
                                const char *name) MUST_CHECK;
+/* Learnt late, by who finds that all its samples have one period: facts.refs_per_sample, at
+ * least 1. */
+char *trace_writer_refs_per_sample(struct trace_writer *writer,
+                                   uint64_t refs_per_sample) MUST_CHECK;
 /* A fact for table trace_note: things counted by the source (lost records, skipped lines, ...). */
 char *trace_writer_note(struct trace_writer *writer, const char *key, const char *value) MUST_CHECK;
 
