@@ -14,6 +14,9 @@
 
 #include "collector/sources/perf-error.h"
 
+/* Wake the recorder when a ring holds so much (some 1,100 samples): a ring may be no larger than
+ * kernel.perf_event_mlock_kb, 516 KiB by default, and must not fill up before the recorder runs. */
+#define WAKEUP_BYTES  (64 * 1024)
 #define PARANOID_FILE "/proc/sys/kernel/perf_event_paranoid"
 
 struct ring {
@@ -49,7 +52,7 @@ static struct perf_event_attr attribute(const struct perf_wish *wish, size_t num
         .exclude_hv = counters->user_only,
         .sample_id_all = 1,
         .watermark = 1,
-        .wakeup_watermark = (uint32_t)(counters->ring_bytes / 4),
+        .wakeup_watermark = WAKEUP_BYTES, /* the kernel takes the ring's size where that is less */
         .use_clockid = 1,
         .clockid = PERF_CLOCK,
         .enable_on_exec = wish->target == PERF_TARGET_COMMAND,

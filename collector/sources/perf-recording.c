@@ -19,7 +19,7 @@
 #include "collector/trace/store.h"
 
 #define SECOND_NS UINT64_C(1000000000)
-/* A round at least so often, though rings are read earlier when a quarter full. */
+/* A round at least so often, though rings are read earlier when they fill. */
 #define ROUND_MS 200
 /* References that a hinting fault stands for, when the user gives no figure. It is nominal: a
  * sighting says that a page was used since the last scan, not how often. 64 makes pages that are
