@@ -32,7 +32,8 @@ struct import_trace {
     struct seen_table streams, spaces;
     struct seen *last; /* stream of the last reference */
     uint64_t start_ns; /* time of the first reference in the file's clock */
-    bool started, clocked;
+    bool started, clocked, weighted;
+    uint64_t weight; /* of all references so far; 0: they differ */
 };
 
 static struct import_trace *trace_of(struct import_sink *sink)
@@ -175,26 +176,34 @@ static char *find_stream(struct import_trace *trace, const struct import_ref *re
     return error;
 }
 
+/* What the first reference tells of the trace. */
+static char *start(struct import_trace *trace, const struct import_ref *first)
+{
+    char digits[24];
+    trace->started = true;
+    trace->weight = first->column[COLUMN_WEIGHT];
+    if (!trace->clocked) {
+        return NULL;
+    }
+    trace->start_ns = first->column[COLUMN_TIME];
+    snprintf(digits, sizeof digits, "%" PRIu64, trace->start_ns);
+    return trace_writer_note(trace->writer, "source_clock_ns_at_time_0", digits);
+}
+
 /* The next reference, in the order of the trace. */
 static char *place(void *context, const struct import_ref *found)
 {
     struct import_trace *trace = context;
     struct ref ref = {.addr = found->addr, .what = found->what};
     memcpy(ref.column, found->column, sizeof ref.column);
-    if (trace->clocked) {
-        if (!trace->started) {
-            char digits[24];
-            trace->started = true;
-            trace->start_ns = found->column[COLUMN_TIME];
-            snprintf(digits, sizeof digits, "%" PRIu64, trace->start_ns);
-            char *error = trace_writer_note(trace->writer, "source_clock_ns_at_time_0", digits);
-            if (error != NULL) {
-                return error;
-            }
-        }
-        ref.column[COLUMN_TIME] -= trace->start_ns;
+    char *error = trace->started ? NULL : start(trace, found);
+    ref.column[COLUMN_TIME] -= trace->start_ns;
+    if (found->column[COLUMN_WEIGHT] != trace->weight) {
+        trace->weight = 0;
     }
-    char *error = find_stream(trace, found, &ref.stream);
+    if (error == NULL) {
+        error = find_stream(trace, found, &ref.stream);
+    }
     return error != NULL ? error : trace_writer_ref(trace->writer, &ref);
 }
 
@@ -210,6 +219,7 @@ static char *begin(struct import_sink *sink, const struct trace_facts *found)
         trace->options.refs_per_sample != 0 ? trace->options.refs_per_sample : 1;
     facts.sampled = found->sampled || facts.refs_per_sample > 1;
     trace->clocked = facts.time_unit == TIME_NS;
+    trace->weighted = (facts.columns & COLUMN_BIT(COLUMN_WEIGHT)) != 0;
     if (trace->clocked && trace->options.sort) {
         char *error = import_sort_new(&trace->sort);
         if (error != NULL) {
@@ -264,6 +274,10 @@ char *import_trace_close(struct import_trace *trace, bool complete)
     if (trace->writer != NULL) {
         if (trace->sort != NULL) {
             error = import_sort_drain(trace->sort, place, trace);
+        }
+        if (error == NULL && trace->weighted && trace->weight != 0 &&
+            trace->options.refs_per_sample == 0) {
+            error = trace_writer_refs_per_sample(trace->writer, trace->weight);
         }
         char *another = trace_writer_close(trace->writer, complete && error == NULL);
         if (error == NULL) {

@@ -13,7 +13,7 @@ struct import_trace_options {
     const char *command; /* NULL: what the format found, else `file` */
     const char *file;    /* the imported one */
     uint32_t page_bytes;
-    uint64_t refs_per_sample; /* more than 1: the trace is sampled */
+    uint64_t refs_per_sample; /* above 1: the trace is sampled; 0: the weight of all, or 1 */
     bool replace;             /* a trace that is there */
     bool sort;
 };

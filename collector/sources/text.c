@@ -140,6 +140,7 @@ static char *set_columns(struct text *text, const char *list)
             break;
         }
     }
+    text->facts.sampled = has(text, TEXT_WEIGHT); /* each stands for so many */
     text->facts.time_unit = has(text, TEXT_TIME) ? TIME_NS : TIME_REFERENCES;
     return has(text, TEXT_ADDR) ? NULL : import_error("--columns: addr is missing");
 }
