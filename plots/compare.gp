@@ -48,10 +48,10 @@ if (!txt) {
     set key at screen 0.5, screen 14.0 / size_y center bottom horizontal Left reverse samplen 1.2 width 2 maxrows 2
     set style fill solid 1.0 border rgb '#444444'
     low(i) = column('place') == i && column('to_ns') > column('from_ns') ? column('from_ns') / unit : NaN
-    wide(i) = column('place') == i && column('to_ns') - column('from_ns') > longest * 0.05 ? column('bar') : NaN
+    inside(i) = column('place') == i && column('to_ns') - column('from_ns') > longest * 0.05 ? sprintf('%.0f %%', column('percent')) : ''
     plot for [i = 1:8] data_parts using (low(i)):'bar':(low(i)):(column('to_ns') / unit):(column('bar') - 0.36):(column('bar') + 0.36) \
              with boxxyerror linecolor rgb fill[i] linewidth 0.5 dashtype 1 title account[i], \
-         for [i = 1:8] data_parts using ((column('from_ns') + column('to_ns')) / 2 / unit):(wide(i)):(sprintf('%.0f %%', column('percent'))) \
+         for [i = 1:8] data_parts using ((column('from_ns') + column('to_ns')) / 2 / unit):'bar':(inside(i)) \
              with labels textcolor rgb ink[i] font ',9' notitle, \
          data_runs using (column('time_ns') / unit):'bar':(result(column('time_ns'), stringcolumn('local_percent'))) with labels left notitle, \
          data_runs using (0):'bar':(stringcolumn('label').'  ') with labels right notitle

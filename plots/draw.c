@@ -30,7 +30,7 @@ static const struct format formats[] = {
     {"svg", "svg noenhanced size %g,%g font 'sans,16' linewidth 1.5 background '#ffffff'", 1,
      false},
     {"pdf", "pdfcairo noenhanced size %gin,%gin font 'sans,12' linewidth 1.5", 96, false},
-    {"txt", "dumb noenhanced size %g,%g nofeed", 1, true},
+    {"txt", "dumb noenhanced size %g,%g", 1, true},
 };
 
 const struct format *format_find(const char *name)
@@ -199,23 +199,54 @@ static char *write_script(const struct drawing *drawing, const struct chart *cha
     return why;
 }
 
+/* gnuplot begins a text with a form feed and fills its lines with blanks: leaves both out. */
+static char *tidy_text(const char *from_path, const char *to_path)
+{
+    FILE *from = fopen(from_path, "re");
+    FILE *to = fopen(to_path, "we");
+    size_t blanks = 0;
+    int c;
+    while (from != NULL && to != NULL && (c = fgetc(from)) != EOF) {
+        blanks = c == ' ' ? blanks + 1 : blanks;
+        if (c == ' ' || c == '\f')
+            continue;
+        for (; c != '\n' && blanks > 0; blanks--)
+            fputc(' ', to);
+        blanks = 0;
+        fputc(c, to);
+    }
+    bool failed = from == NULL || to == NULL || ferror(from) != 0 || ferror(to) != 0;
+    if (from != NULL)
+        fclose(from);
+    if (to != NULL)
+        failed = fclose(to) != 0 || failed;
+    return failed ? text_message("%s: cannot be written: %m", to_path) : NULL;
+}
+
 /* Draws into a file beside the picture, which then takes its place. */
 static char *run_script(const struct drawing *drawing, const char *stem)
 {
+    const struct format *format = drawing->format;
     char *script = text_message("%s.gp", stem);
-    char *output = text_message("%s.%s.part", stem, drawing->format->name);
-    char *part = text_message("%s/%s", drawing->folder, output);
-    char *path = text_message("%s/%s.%s", drawing->folder, stem, drawing->format->name);
+    char *output = text_message("%s.%s.%s", stem, format->name, format->text ? "draft" : "part");
+    char *drawn = text_message("%s/%s", drawing->folder, output);
+    char *part = text_message("%s/%s.%s.part", drawing->folder, stem, format->name);
+    char *path = text_message("%s/%s.%s", drawing->folder, stem, format->name);
     char *why = gnuplot_run(drawing->folder, script, output);
     struct stat made;
-    if (why == NULL && (stat(part, &made) != 0 || made.st_size == 0))
+    if (why == NULL && (stat(drawn, &made) != 0 || made.st_size == 0))
         why = text_message("%s: gnuplot made no picture; is there room on the disk?", path);
+    if (why == NULL && format->text)
+        why = tidy_text(drawn, part);
     if (why == NULL && rename(part, path) != 0)
         why = text_message("%s: cannot be written: %m", path);
+    if (why != NULL || format->text)
+        unlink(drawn);
     if (why != NULL)
         unlink(part);
     free(script);
     free(output);
+    free(drawn);
     free(part);
     free(path);
     return why;

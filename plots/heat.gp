@@ -11,8 +11,8 @@
 # let cells_x: SELECT min(:grid_x, 1 + max(last_time) - min(first_time)) FROM trace_block WHERE refs > 0
 # let cells_y: SELECT min(:grid_y, count(*)) FROM used
 # data cells: SELECT time_bin AS x, page_bin AS y, refs, stores, first_time, first_page, space
-#   FROM (SELECT min(:grid_x, 1 + max(last_time) - min(first_time)) AS x FROM trace_block WHERE refs > 0) w,
-#   (SELECT min(:grid_y, count(*)) AS y FROM used) h, heat(w.x, h.y)
+#   FROM (SELECT coalesce(min(:grid_x, 1 + max(last_time) - min(first_time)), 1) AS x FROM trace_block WHERE refs > 0) w,
+#   (SELECT max(1, min(:grid_y, count(*))) AS y FROM used) h, heat(w.x, h.y)
 #   ORDER BY y, x
 ## Regions that are wide enough for a name: runs of bins whose first pages lie in one region, the smallest there.
 # data regions: WITH size AS (SELECT count(*) AS pages, min(:grid_y, count(*)) AS y FROM used),
@@ -40,20 +40,20 @@ set border 15
 most = 1
 stats data_cells using (most = column('refs') > most ? column('refs') : most, 0) nooutput
 least = cells_y * (txt ? 0.01 : 0.03)
-middle(n) = column('to_y') - column('from_y') >= least ? (column('from_y') + column('to_y')) / 2 : NaN
-name(s) = cut(s, 24)
+middle(n) = (column('from_y') + column('to_y')) / 2
+name(s) = column('to_y') - column('from_y') < least ? '' : cut(s, 24)
 if (txt) {
     # tenths of the logarithm of the fullest cell
     level = '.:-=+*%#@'
     char(refs) = level[int(log(refs) / log(most + 1) * 9) + 1:int(log(refs) / log(most + 1) * 9) + 1]
     set lmargin at screen 3.0 / size_x
-    set rmargin at screen (3.0 + cells_x) / size_x
+    set rmargin at screen (cells_x > 1 ? 3.0 + cells_x : 5.0) / size_x
     set bmargin at screen 5.0 / size_y
-    set tmargin at screen (4.0 + cells_y) / size_y
+    set tmargin at screen (cells_y > 1 ? 4.0 + cells_y : 6.0) / size_y
     set label 2 'references in a cell, by logarithm: .:-=+*%#@ is 1 to '.sprintf('%.0f', most).', blank is none' at screen 2.0 / size_x, screen 1.0 / size_y left
     set border 1
-    set xrange [width / 2:length - width / 2]
-    set yrange [0:cells_y - 1]
+    set xrange [width / 2:(cells_x > 1 ? length - width / 2 : width)]
+    set yrange [0:(cells_y > 1 ? cells_y - 1 : 1)]
     plot data_cells using ((column('x') + 0.5) * width):'y':(char(column('refs'))) with labels left, \
          data_regions using (length - width / 2):(middle(0)):('  '.name(stringcolumn('region'))) with labels left
 } else {

@@ -60,21 +60,21 @@ unset grid
 set key off
 set border 15
 least = cells_y * (txt ? 0.01 : 0.03)
-middle(n) = column('to_y') - column('from_y') >= least ? (column('from_y') + column('to_y')) / 2 : NaN
-name(s) = cut(s, 24)
+middle(n) = (column('from_y') + column('to_y')) / 2
+name(s) = column('to_y') - column('from_y') < least ? '' : cut(s, 24)
 if (txt) {
     digit = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+*'
     set lmargin at screen 3.0 / size_x
-    set rmargin at screen (3.0 + cells_x) / size_x
+    set rmargin at screen (cells_x > 1 ? 3.0 + cells_x : 5.0) / size_x
     set label 2 'a cell is its node (0-9, a-z, ...), # with replicas, . on several nodes' at screen 2.0 / size_x, screen 1.0 / size_y left
     repeat(c, n) = n < 1 ? '' : n == 1 ? c : repeat(c, n / 2).repeat(c, n - n / 2)
     sign(n, r) = r > 0 ? '#' : n < 0 ? '.' : digit[int(n) + 1:int(n) + 1]
     part(from, to) = repeat(sign(column('node'), column('replicated')), int(to - from))
     set border 1
     set bmargin at screen 5.0 / size_y
-    set tmargin at screen (4.0 + cells_y) / size_y
-    set xrange [width / 2:references / unit - width / 2]
-    set yrange [0:cells_y - 1]
+    set tmargin at screen (cells_y > 1 ? 4.0 + cells_y : 6.0) / size_y
+    set xrange [width / 2:(cells_x > 1 ? references / unit - width / 2 : width)]
+    set yrange [0:(cells_y > 1 ? cells_y - 1 : 1)]
     plot data_parts using ((column('from_x') + 0.5) * width):'y':(part(column('from_x'), column('to_x'))) with labels left, \
          data_regions using (references / unit - width / 2):(middle(0)):('  '.name(stringcolumn('region'))) with labels left
 } else {

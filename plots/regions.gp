@@ -39,7 +39,7 @@ if (txt) {
     short(s) = cut(s, int((size_x - 36) / runs * 2) - 1)
     set label 1 'local accesses (%); m pages migrated, r replicated; (pages)'.more at screen 0.5, screen 1.0 / size_y center
     plot data_shares using 'number':'line':(cell(column('local_percent'), column('moved'))) with labels, \
-         for [odd = 0:1] data_columns using (int(column('number')) % 2 == odd ? column('number') : NaN):(regions + 0.5):(short(stringcolumn('label'))) with labels offset 0, -1 - odd, \
+         for [odd = 0:1] data_columns using 'number':(regions + 0.5):(int(column('number')) % 2 == odd ? short(stringcolumn('label')) : '') with labels offset 0, -1 - odd, \
          data_lines using (0.5):'line':(name(stringcolumn('region'), column('pages')).' ') with labels right
 } else {
     set cbrange [0:100]

@@ -74,8 +74,8 @@ INSERT INTO run_action
         FROM run_page p JOIN r USING (run_id), number s WHERE (moves AND s.i < 2) OR (copies AND s.i < 3 AND p.ppn % 2 = 0 AND NOT moves));
 
 INSERT INTO run_traffic
-  SELECT run_id, a.i, b.i, CASE WHEN a.i = b.i THEN refs / nodes * locality ELSE refs / nodes * (1 - locality) / nodes END
-         + (a.i * 13 + b.i * 7) % 10 * refs / nodes / 300, refs / nodes / 20 / (1 + abs(a.i - b.i))
+  SELECT run_id, a.i, b.i, CAST(CASE WHEN a.i = b.i THEN refs / nodes * locality ELSE refs / nodes * (1 - locality) / nodes END
+         + (a.i * 13 + b.i * 7) % 10 * refs / nodes / 300 AS INTEGER), refs / nodes / 20 / (1 + abs(a.i - b.i))
   FROM r, number a, number b WHERE a.i < nodes AND b.i < nodes AND (a.i * 7 + b.i) % 29 <> 5;
 
 INSERT INTO run_region
