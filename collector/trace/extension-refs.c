@@ -89,7 +89,9 @@ static void narrow(struct refs_cursor *cursor)
     const struct range *time = &cursor->filter.range[FILTER_TIME];
     uint32_t at = 0;
     uint32_t end = block->refs;
-    if (cursor->walk.table->shape.clock) {
+    if (cursor->walk.table->shape.clock && block->column[COLUMN_TIME] == NULL) {
+        /* the query neither asks for times nor limits them: they were not decoded */
+    } else if (cursor->walk.table->shape.clock) {
         at = lower_bound(block->column[COLUMN_TIME], end, time->low);
         if (time->high < INT64_MAX)
             end = lower_bound(block->column[COLUMN_TIME], end, time->high + 1);
