@@ -15,6 +15,19 @@ run "$replay" --machine "$TMP/small.json" --print-machine
 check "what a file leaves out is shown filled in" grep -q '"page_size": "4K"' <<<"$out"
 check "what a file says is kept" grep -q '"copy_page_ns": 777' <<<"$out"
 
+# the documentation's example and its table of costs
+awk '/^```json$/ { take = 1; next } /^```$/ { take = 0 } take' "$ROOT/vmm-core/machine/README.md" >"$TMP/two-and-cxl.json"
+run "$replay" --machine "$TMP/two-and-cxl.json" --print-machine
+check "the documented machine is read" grep -q '"cpus": \["0-15", "32-33"\]' <<<"$out"
+check "the row of its node without CPUs is the way back" grep -q '\[250, 260, 250\]' <<<"$out"
+documented() { # COLUMN of the table as "cost value" lines
+  sed -nE 's/^\| `([a-z_]+_[np]s)` \| [^|]* \| ([0-9]+) \| ([0-9]+) \|$/\1 \'"$1"'/p' "$ROOT/vmm-core/machine/README.md"
+}
+printed() { sed -n '/"costs"/,$p' | sed -nE 's/^ *"([a-z_]+)": ([0-9]+),?$/\1 \2/p'; }
+costs_are() { [ "$(documented "$2")" = "$("$replay" --machine "$1" --print-machine | printed)" ]; }
+check "the documented costs of a Linux server are the defaults" costs_are 2-socket 2
+check "the documented costs of FLASH are the preset's" costs_are flash-8 3
+
 wrong() { # WHAT, text of the message, JSON
   printf '%s' "$3" >"$TMP/wrong.json"
   refuses "$1" 1 "wrong.json: $2" "$replay" --machine "$TMP/wrong.json" --print-machine
