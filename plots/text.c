@@ -63,7 +63,7 @@ static void write_replaced(FILE *file, const char *text, const struct replacemen
 
 void text_write_quoted(FILE *file, const char *text)
 {
-    static const struct replacement quote = {'\'', "''"};
+    static const struct replacement quote = {'\'', "'.\"'\".'"};
     fputc('\'', file);
     write_replaced(file, text, &quote, 1);
     fputc('\'', file);

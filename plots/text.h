@@ -10,7 +10,8 @@
 
 #include <stdio.h>
 
-/* 'text', quotes inside doubled. */
+/* 'text'; a quote inside becomes a string of its own, for gnuplot 5.4 does not read '''' as one
+ * quote. */
 void text_write_quoted(FILE *file, const char *text);
 
 /* A field of a data file: " becomes ' and \ is doubled, as gnuplot reads both as its own there. */
