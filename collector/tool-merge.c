@@ -37,11 +37,11 @@ struct merge {
     uint64_t refs;
 };
 
-enum { KEY_REPLACE = 256 };
+enum { KEY_FORCE = 256 };
 
 static const struct argp_option option_list[] = {
     {"output", 'o', "FILE", 0, "The trace to write", 0},
-    {"replace", KEY_REPLACE, NULL, 0, "Write over a trace of the output's name", 0},
+    {"force", KEY_FORCE, NULL, 0, "Replace the output where it is a trace already", 0},
     {0},
 };
 
@@ -52,7 +52,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case 'o':
         options->output = argument;
         break;
-    case KEY_REPLACE:
+    case KEY_FORCE:
         options->replace = true;
         break;
     case ARGP_KEY_ARGS:

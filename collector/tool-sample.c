@@ -15,7 +15,7 @@ struct options {
     bool replace;
 };
 
-enum { KEY_SEED = 256, KEY_REPLACE };
+enum { KEY_SEED = 256, KEY_FORCE };
 
 static const struct argp_option option_list[] = {
     {"rate", 'r', "N", 0, "Keep one reference in N (at least 1)", 0},
@@ -26,7 +26,7 @@ static const struct argp_option option_list[] = {
      0},
     {"seed", KEY_SEED, "SEED", 0,
      "Of the random choices (default 1): the same seed gives the same sample", 0},
-    {"replace", KEY_REPLACE, NULL, 0, "Write over a trace of the output's name", 0},
+    {"force", KEY_FORCE, NULL, 0, "Replace the output where it is a trace already", 0},
     {0},
 };
 
@@ -50,7 +50,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case KEY_SEED:
         options->seed = tool_number(state, "--seed", argument);
         break;
-    case KEY_REPLACE:
+    case KEY_FORCE:
         options->replace = true;
         break;
     case ARGP_KEY_ARG:
