@@ -329,7 +329,7 @@ static void unknown_keys_are_refused_by_their_path(void **unused)
         {"{" ONE ", \"costs\": {\"trap_us\": 3}}", "$.costs.trap_us: unknown key"},
         {"{" ONE ", \"links\": [{\"frm\": 3}]}", "$.links[0].frm: unknown key"},
         {"{" ONE ", \"caches\": [{\"level\": 1, \"kind\": \"data\", \"size\": 1, \"ways\": 1, "
-                 "\"line\": 64, \"x\": 1}]}",
+         "\"line\": 64, \"x\": 1}]}",
          "$.caches[0].x: unknown key"},
         {"{" ONE ", \"a\\nb\": 1}", "$.a?b: unknown key"},
     };
