@@ -34,6 +34,7 @@ struct perf_counters {
     struct pollfd *poll; /* [rings]: the counter that owns each ring */
     size_t rings, page_bytes, ring_bytes;
     bool starts_at_exec, user_only;
+    bool loss_untold; /* a kernel before 6.0: no PERF_FORMAT_LOST */
     uint8_t copy[PERF_RECORD_BYTES_MAX];
 };
 
@@ -46,6 +47,7 @@ static struct perf_event_attr attribute(const struct perf_wish *wish, size_t num
         .size = sizeof attr,
         .config = wish->faults ? wish->layout.fault[number].id : wish->kind->config,
         .sample_type = perf_layout_sample_type(&wish->layout),
+        .read_format = counters->loss_untold ? 0 : PERF_FORMAT_LOST,
         .disabled = 1,
         .inherit = wish->target != PERF_TARGET_SYSTEM,
         .exclude_kernel = counters->user_only,
@@ -163,18 +165,26 @@ static int connect_ring(struct perf_counters *counters, int fd, uint32_t cpu)
     return error;
 }
 
+/* Asks for less where the kernel refuses: the loss (from 6.0 on it tells it), or kernel mode (an
+ * unprivileged user may not, from kernel.perf_event_paranoid 2 on). */
+static bool ask_for_less(struct perf_counters *counters, const struct perf_wish *wish, int error)
+{
+    if (error == EINVAL && !counters->loss_untold)
+        return counters->loss_untold = true;
+    if (error == EACCES && !counters->user_only && !wish->faults)
+        return counters->user_only = true;
+    return false;
+}
+
 /* Opens one event of one target on one CPU. Gives an errno; *opened counts. */
 static int open_on_cpu(struct perf_counters *counters, const struct perf_wish *wish, size_t number,
                        pid_t tid, uint32_t cpu, size_t *opened)
 {
-    struct perf_event_attr attr = attribute(wish, number, counters);
-    int fd = open_one(&attr, tid, cpu);
-    /* exclude_kernel, as an unprivileged user must ask from kernel.perf_event_paranoid 2 on */
-    if (fd < 0 && errno == EACCES && !wish->faults && !counters->user_only) {
-        counters->user_only = true;
-        attr = attribute(wish, number, counters);
+    int fd;
+    do {
+        struct perf_event_attr attr = attribute(wish, number, counters);
         fd = open_one(&attr, tid, cpu);
-    }
+    } while (fd < 0 && ask_for_less(counters, wish, errno));
     if (fd < 0)
         return errno == ENODEV ? 0 : errno; /* the CPU went offline */
     if (!keep_fd(counters, fd)) {
@@ -357,6 +367,15 @@ bool perf_counters_read(struct perf_counters *counters, struct perf_order *order
     for (size_t i = 0; i < counters->rings && well; i++)
         well = read_ring(counters, &counters->ring[i], order, damaged);
     return well;
+}
+
+uint64_t perf_counters_lost(const struct perf_counters *counters)
+{
+    uint64_t lost = 0, read_values[2]; /* how often it counted; PERF_FORMAT_LOST */
+    for (size_t i = 0; i < counters->fds && !counters->loss_untold; i++)
+        if (read(counters->fd[i], read_values, sizeof read_values) == (ssize_t)sizeof read_values)
+            lost += read_values[1];
+    return lost;
 }
 
 struct pollfd *perf_counters_polls(struct perf_counters *counters, size_t *count)

@@ -49,6 +49,10 @@ void perf_counters_stop(struct perf_counters *counters);
 bool perf_counters_read(struct perf_counters *counters, struct perf_order *order,
                         uint64_t *damaged);
 
+/* Samples lost because a ring was full, from the counters themselves (Linux 6.0; 0 before): records
+ * tell of a loss only when a later one finds room in the same ring. */
+uint64_t perf_counters_lost(const struct perf_counters *counters);
+
 /* For poll(2): one a ring. */
 struct pollfd *perf_counters_polls(struct perf_counters *counters, size_t *count);
 /* The kernel let us count in user mode only (kernel.perf_event_paranoid). */

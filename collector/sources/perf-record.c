@@ -104,9 +104,10 @@ static const char *read_fault(const struct perf_layout *layout, const uint8_t *r
             !read_field(raw, raw_bytes, format->ip_at, &record->ip) ||
             !read_field(raw, raw_bytes, format->error_at, &error))
             return "a tracepoint sample shorter than its format";
-        record->what = error & X86_FAULT_FETCH   ? REF_FETCH
-                       : error & X86_FAULT_WRITE ? REF_STORE
-                                                 : REF_LOAD;
+        if (error & X86_FAULT_FETCH)
+            record->what = REF_FETCH;
+        else
+            record->what = (error & X86_FAULT_WRITE) ? REF_STORE : REF_LOAD;
         if (i == 1)
             record->what |= REF_MODE_KERNEL;
         return NULL;

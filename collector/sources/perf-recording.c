@@ -15,6 +15,7 @@
 #include "collector/sources/perf-command.h"
 #include "collector/sources/perf-cpus.h"
 #include "collector/sources/perf-error.h"
+#include "collector/sources/perf-notes.h"
 #include "collector/trace/progress.h"
 #include "collector/trace/store.h"
 
@@ -294,7 +295,7 @@ static char *record(struct recording *recording, struct pollfd *poll_set, size_t
                     struct ending *ending)
 {
     struct progress progress;
-    uint64_t begun = 0, begun_before, start = clock_ns(PERF_CLOCK);
+    uint64_t begun = 0, start = clock_ns(PERF_CLOCK);
     uint64_t duration = recording->options->duration_ns;
     uint64_t end_ns = duration ? start + duration : UINT64_MAX;
     char *error = NULL;
@@ -307,7 +308,7 @@ static char *record(struct recording *recording, struct pollfd *poll_set, size_t
             if (poll_set[i].revents & (POLLHUP | POLLERR)) /* its first target has ended */
                 poll_set[i].fd = -1;
         *ending = look_for_end(recording, &poll_set[1], end_ns);
-        begun_before = begun;
+        uint64_t begun_before = begun;
         begun = clock_ns(PERF_CLOCK);
         error = do_round(recording, begun_before);
         progress_at(&progress, trace_writer_count(recording->writer));
@@ -334,51 +335,28 @@ static char *poll_and_record(struct recording *recording, struct ending *ending)
     return error;
 }
 
-static char *note_count(struct recording *recording, const char *key, uint64_t count, bool always)
-{
-    char text[32];
-    snprintf(text, sizeof text, "%" PRIu64, count);
-    return count || always ? trace_writer_note(recording->writer, key, text) : NULL;
-}
-
-static char *note_hinting(struct recording *recording)
-{
-    char text[512];
-    const char *remark = hinting_remark(recording->hinting);
-    snprintf(
-        text, sizeof text,
-        "a sighting of a page by NUMA balancing says that it was used since the last scan, not "
-        "how often: refs_per_sample is nominal; %s%s%s",
-        recording->fallback ? "loads and stores are not told apart"
-                            : "loads and stores are told apart by the fault",
-        remark ? "; " : "", remark ? remark : "");
-    return trace_writer_note(recording->writer, "hinting", text);
-}
-
-static char *put_notes(struct recording *recording)
+/* The greater of what records tell and what the counters tell is lost. */
+static struct perf_session_counts count_all(const struct recording *recording)
 {
     struct perf_session_counts counts = perf_session_counts(recording->session);
-    const struct {
-        const char *key;
-        uint64_t count;
-        bool always;
-    } note[] = {
-        {"lost_records", counts.lost, true},
-        {"throttled", counts.throttled, false},
-        {"kernel_addresses_left_out", counts.kernel_addresses, false},
-        {"samples_of_ended_threads_left_out", counts.unattributed, false},
-        {"late_records", perf_order_late(recording->order), false},
-        {"damaged_records", recording->damaged, false},
+    uint64_t lost = recording->counters ? perf_counters_lost(recording->counters) : 0;
+    if (lost > counts.lost)
+        counts.lost = lost;
+    return counts;
+}
+
+static char *put_notes(const struct recording *recording)
+{
+    struct perf_notes notes = {
+        .counts = count_all(recording),
+        .late = perf_order_late(recording->order),
+        .damaged = recording->damaged,
+        .user_only = perf_counters_user_only(recording->counters),
+        .hinting = recording->hinting != NULL,
+        .kinds_unknown = recording->fallback != NULL,
+        .scan_remark = recording->hinting ? hinting_remark(recording->hinting) : NULL,
     };
-    char *error = NULL;
-    for (size_t i = 0; i < sizeof note / sizeof note[0] && error == NULL; i++)
-        error = note_count(recording, note[i].key, note[i].count, note[i].always);
-    if (error == NULL && recording->hinting)
-        error = note_hinting(recording);
-    if (error == NULL && perf_counters_user_only(recording->counters))
-        error = trace_writer_note(recording->writer, "kernel_mode",
-                                  "not sampled: kernel.perf_event_paranoid allows user mode only");
-    return error;
+    return perf_notes_put(recording->writer, &notes);
 }
 
 /* The first error counts; later ones come from it. */
@@ -416,7 +394,7 @@ static char *close_trace(struct recording *recording, char *error, bool begun,
     if (error == NULL)
         error = put_notes(recording);
     if (recording->session)
-        result->counts = perf_session_counts(recording->session);
+        result->counts = count_all(recording);
     error = first_of(error, trace_writer_close(recording->writer, error == NULL));
     if (!begun)
         (void)unlink(recording->options->output); /* nothing was recorded */
