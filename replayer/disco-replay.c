@@ -1,8 +1,8 @@
 /* disco-replay: what would this recorded program cost on that machine under those policies? */
-#include <signal.h>
 #include <stdlib.h>
 
 #include "replayer/engine.h"
+#include "replayer/interrupt.h"
 #include "replayer/list.h"
 #include "replayer/store.h"
 
@@ -127,16 +127,6 @@ static char *replay(struct command *command)
     return error == NULL ? report(command) : error;
 }
 
-/* Held back; the engine looks whether one is pending. So nothing is ever half done. */
-static void hold_signals(void)
-{
-    sigset_t set;
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGINT);
-    (void)sigaddset(&set, SIGTERM);
-    (void)sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
 static int run(struct command *command)
 {
     const struct options *options = &command->options;
@@ -157,7 +147,7 @@ static int run(struct command *command)
         return EXIT_SUCCESS;
     }
     if (error == NULL) {
-        hold_signals();
+        interrupt_hold();
         error = replay(command);
     }
     if (error == NULL)

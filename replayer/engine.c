@@ -1,11 +1,11 @@
 #include "replayer/engine.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "collector/trace/progress.h"
+#include "replayer/interrupt.h"
 
 /* The earliest thing that went wrong: by block, then by policy; the decoder's own come first. */
 struct failure {
@@ -50,29 +50,11 @@ static void fail(struct failure *failure, uint64_t block, size_t policy, char *e
     *failure = (struct failure){block, policy, error};
 }
 
-static char *interrupted(void)
-{
-    sigset_t pending;
-    if (sigpending(&pending) == 0 &&
-        (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1))
-        return say("stopped by a signal; no results were written");
-    return NULL;
-}
-
-static char *named(const struct replay *replay, char *error)
-{
-    if (error == NULL)
-        return NULL;
-    char *text = say("policy %s: %s", replay->choice->label, error);
-    free(error);
-    return text;
-}
-
 static char *finish_all(struct replay *const *replays, size_t count)
 {
     char *error = NULL;
     for (size_t i = 0; error == NULL && i < count; i++)
-        error = named(replays[i], replay_finish(replays[i]));
+        error = replay_finish(replays[i]);
     return error;
 }
 
@@ -85,9 +67,9 @@ static char *run_alone(struct trace_reader *reader, struct replay *const *replay
     bool end = false;
     while (error == NULL && (error = trace_reader_next(reader, block, &end)) == NULL && !end) {
         for (size_t i = 0; error == NULL && i < count; i++)
-            error = named(replays[i], replay_block(replays[i], block));
+            error = replay_block(replays[i], block);
         if (error == NULL)
-            error = interrupted();
+            error = interrupt_pending();
         progress_at(progress, block->first_ref + block->refs);
     }
     ref_block_free(block);
@@ -121,7 +103,7 @@ static void *work(void *argument)
     const struct ref_block *block = NULL;
     for (uint64_t number = 0; (block = take(engine, number)) != NULL; number++) {
         for (size_t i = worker->index; i < engine->count; i += engine->workers) {
-            char *error = named(engine->replays[i], replay_block(engine->replays[i], block));
+            char *error = replay_block(engine->replays[i], block);
             if (error == NULL)
                 continue;
             (void)pthread_mutex_lock(&engine->lock);
@@ -155,7 +137,7 @@ static void decode_all(struct engine *engine, struct trace_reader *reader,
     for (uint64_t number = 0; !end && (block = free_slot(engine, number)) != NULL; number++) {
         char *error = trace_reader_next(reader, block, &end);
         if (error == NULL && !end)
-            error = interrupted();
+            error = interrupt_pending();
         (void)pthread_mutex_lock(&engine->lock);
         if (error != NULL) {
             fail(&engine->failure, number, 0, error);

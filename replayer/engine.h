@@ -15,7 +15,7 @@
 
 /* Replays [replays] from replay_new, and finishes them. An error of a policy names it; of several,
  * the one of the earliest block and then of the first policy is reported, whatever the number of
- * threads. A pending SIGINT or SIGTERM (the caller blocks them) ends it with an error. */
+ * threads. A pending SIGINT or SIGTERM (interrupt.h) ends it with an error. */
 char *engine_run(const char *trace_path, struct replay *const *replays, size_t count,
                  uint32_t threads) MUST_CHECK;
 

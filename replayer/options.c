@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Names that argp wants. */
-const char *argp_program_version = "disco-replay " DISCO_VERSION;
+/* Found by the C library: hence visible. */
+__attribute__((visibility("default"))) const char *argp_program_version =
+    "disco-replay " DISCO_VERSION;
 
 #define USAGE_EXIT 2
 

@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "replayer/interrupt.h"
+
 #define NO_STREAM UINT32_MAX
 
 /* An epoch, where the user does not say: as memory.h would choose it, said here so that it is
@@ -112,6 +114,9 @@ static char *put_on_cpu(struct replay *replay, const struct ref_block *block, ui
     return memory_dispatch(replay->memory, *cpu, stream, replay->space[stream]);
 }
 
+/* A look at the user's wishes every so many references: soon enough even under --check=1. */
+#define SLICE_REFERENCES 8192u
+
 /* References [first, end) of the block, of however many streams. *run moves along. */
 static char *references(struct replay *replay, const struct ref_block *block, uint32_t first,
                         uint32_t end, uint32_t *run)
@@ -123,11 +128,17 @@ static char *references(struct replay *replay, const struct ref_block *block, ui
         uint32_t stop = *run + 1 < block->runs ? block->run[*run + 1].first : block->refs;
         if (stop > end)
             stop = end;
+        if (stop - first > SLICE_REFERENCES)
+            stop = first + SLICE_REFERENCES;
         uint32_t cpu = 0;
         error = put_on_cpu(replay, block, block->run[*run].stream, &cpu);
         if (error == NULL)
             error = memory_references(replay->memory, cpu, block->addr + first, block->what + first,
                                       stop - first);
+        if (error == NULL && stop - first == SLICE_REFERENCES) {
+            error = interrupt_pending();
+            replay->stopped = error != NULL;
+        }
         first = stop;
     }
     return error;
@@ -206,6 +217,16 @@ static char *handle(struct replay *replay, const struct ref_block *block,
     }
 }
 
+/* What goes wrong is the policy's; a stop is the user's. */
+static char *named(const struct replay *replay, char *error)
+{
+    if (error == NULL || replay->stopped)
+        return error;
+    char *text = say("policy %s: %s", replay->choice->label, error);
+    free(error);
+    return text;
+}
+
 char *replay_block(struct replay *replay, const struct ref_block *block)
 {
     char *error = NULL;
@@ -220,13 +241,13 @@ char *replay_block(struct replay *replay, const struct ref_block *block)
     }
     if (error == NULL && at < block->refs)
         error = references(replay, block, at, block->refs, &run);
-    return error;
+    return named(replay, error);
 }
 
 char *replay_finish(struct replay *replay)
 {
     memory_finish(replay->memory);
     if (replay->record->no_memory)
-        return say_no_memory();
+        return named(replay, say_no_memory());
     return NULL;
 }

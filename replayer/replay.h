@@ -47,6 +47,7 @@ struct replay {
     uint32_t *alive;  /* [spaces] streams that have not ended */
     uint32_t *ended;  /* [spaces_ended] spaces to be freed before the next reference */
     uint32_t spaces_ended;
+    bool stopped;   /* by the user */
     uint32_t given; /* CPUs given out so far by compact or scatter */
 };
 
@@ -55,7 +56,7 @@ char *replay_new(const struct replay_options *options, const struct trace_reader
                  const struct policy_choice *choice, struct replay **out) MUST_CHECK;
 void replay_free(struct replay *replay);
 
-/* The next block. An error is one line, without the policy's name. */
+/* The next block. An error names the policy. */
 char *replay_block(struct replay *replay, const struct ref_block *block) MUST_CHECK;
 /* After the last block. */
 char *replay_finish(struct replay *replay) MUST_CHECK;

@@ -11,7 +11,7 @@
 #include "schema.h"
 
 /* How long a recorder's or another replay's commit is waited for. */
-#define BUSY_MS 10000
+#define BUSY_MS 5000
 
 struct target {
     const char *path;
@@ -136,7 +136,8 @@ char *store_probe(const char *path, const char *trace_path, const char *checksum
     return error;
 }
 
-static int write_all(struct target *target, const struct report *report, struct progress *progress)
+static char *write_all(struct target *target, const struct report *report,
+                       struct progress *progress)
 {
     struct row_writer writer = {.db = target->db, .report = report, .progress = progress};
     int code = target->is_trace ? SQLITE_OK : store_region_rows(&writer);
@@ -145,7 +146,11 @@ static int write_all(struct target *target, const struct report *report, struct 
         report->results[i].run_id = last + 1 + (int64_t)i;
         code = store_run_rows(&writer, &report->results[i]);
     }
-    return code == SQLITE_OK ? sqlite3_exec(target->db, "COMMIT", NULL, NULL, NULL) : code;
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(target->db, "COMMIT", NULL, NULL, NULL);
+    if (writer.stopped != NULL)
+        return writer.stopped;
+    return code == SQLITE_OK ? NULL : refused(target, code);
 }
 
 char *store_write(const char *path, const struct report *report)
@@ -161,10 +166,8 @@ char *store_write(const char *path, const struct report *report)
                 report->results[i].replay->record->actions;
     struct progress progress;
     progress_start(&progress, "storing", "rows", rows);
-    int code = write_all(&target, report, &progress);
+    error = write_all(&target, report, &progress);
     progress_end(&progress);
-    if (code != SQLITE_OK)
-        error = refused(&target, code);
     (void)sqlite3_close(target.db); /* rolls back what was not committed */
     return error;
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "replayer/interrupt.h"
 #include "replayer/regions.h"
 
 /* A prepared INSERT. Once something failed it does nothing more; the code is kept. */
@@ -60,8 +61,11 @@ static void insert_row(struct insert *insert, const struct cell *cells, size_t c
     int reset = sqlite3_reset(insert->statement);
     insert->code = code == SQLITE_OK ? reset : code;
     insert->writer->rows++;
-    if (insert->writer->rows % 4096 == 0)
-        progress_at(insert->writer->progress, insert->writer->rows);
+    if (insert->writer->rows % 4096 != 0)
+        return;
+    progress_at(insert->writer->progress, insert->writer->rows);
+    if (insert->code == SQLITE_OK && (insert->writer->stopped = interrupt_pending()) != NULL)
+        insert->code = SQLITE_INTERRUPT;
 }
 /* Inserts the values given, in the order of the statement's parameters. */
 #define ROW(insert, ...)                                                                           \

@@ -12,6 +12,7 @@ struct row_writer {
     const struct report *report;
     struct progress *progress; /* counts rows */
     uint64_t rows;
+    char *stopped; /* the line that says so, when the user has stopped it; to be freed */
 };
 
 /* SQLITE_OK, or its code. `results->run_id` is set already. */
