@@ -238,6 +238,12 @@ static void node_numbers_may_have_gaps(void **unused)
     machine_free(machine);
 }
 
+static void a_byte_order_mark_is_passed_over(void **unused)
+{
+    (void)unused;
+    machine_free(read_text("\xef\xbb\xbf{\"nodes\": [{\"cpus\": [0]}]}"));
+}
+
 static void distances_become_ns_and_the_source_says_so(void **unused)
 {
     (void)unused;
@@ -482,6 +488,7 @@ int main(void)
         cmocka_unit_test(sizes_may_be_text_or_bytes),
         cmocka_unit_test(cpus_may_be_numbers_and_ranges_in_any_order),
         cmocka_unit_test(node_numbers_may_have_gaps),
+        cmocka_unit_test(a_byte_order_mark_is_passed_over),
         cmocka_unit_test(distances_become_ns_and_the_source_says_so),
         cmocka_unit_test(measured_fractions_of_a_ns_are_rounded),
         cmocka_unit_test(the_row_of_a_node_without_cpus_is_the_way_back),

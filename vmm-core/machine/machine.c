@@ -29,9 +29,15 @@ static char *out_of_memory(const char *name)
     return asprintf(&line, "%s: out of memory", name) >= 0 ? line : strdup("out of memory");
 }
 
+#define BYTE_ORDER_MARK "\xef\xbb\xbf" /* some editors begin a UTF-8 file with it */
+
 /* Which reader takes this text: told by its first character, numactl's by a line. */
 static char *read_text(struct draft *draft, const char *text, size_t text_bytes)
 {
+    if (strncmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0) {
+        text += strlen(BYTE_ORDER_MARK);
+        text_bytes -= strlen(BYTE_ORDER_MARK);
+    }
     size_t start = strspn(text, " \t\r\n");
     if (text[start] == '{')
         return draft_read_json(draft, text, text_bytes);
