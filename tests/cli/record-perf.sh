@@ -83,7 +83,7 @@ printf '%s\n' "$out" >"$TMP/t.out"
 check "every page is seen once, by the thread that touched it" pages_are_right "$TMP/t.db" "$TMP/t.out"
 check "the end says how much was recorded" grep -Eq '^disco-record: [0-9]+ samples of 4 streams on [0-9]+ pages, 0 lost, in ' <<<"$err"
 check "streams have CPU, process and thread" test "$(sql "$TMP/t.db" 'SELECT count(*), count(DISTINCT pid), count(DISTINCT tid), min(cpu) >= 0 FROM trace_stream')" = '4|1|4|1'
-refs() { sqlite3 -cmd ".load $BUILD/disco.so" "$1" "$2"; }
+refs() { "$BUILD/disco-sql" --tabs --no-header "$1" "$2" | tr '\t' '|'; }
 check "time never falls, and starts at the start" test "$(refs "$TMP/t.db" 'SELECT min(d) >= 0, min(time) < 1000000000 FROM (SELECT time, time - lag(time, 1, 0) OVER () AS d FROM refs)')" = '1|1'
 check "streams are dispatched to the CPUs they run on" test "$(refs "$TMP/t.db" "SELECT count(DISTINCT e.stream), min(e.arg0 = s.cpu) FROM (SELECT stream, arg0, min(event + 65536 * block) FROM events WHERE type = 'dispatch' GROUP BY stream) e JOIN trace_stream s USING (stream)")" = '4|1'
 check "the program's file is a region" test "$(sql "$TMP/t.db" "SELECT count(*) > 0 FROM trace_region WHERE name = 'touch' AND file LIKE '%/touch'")" = 1
