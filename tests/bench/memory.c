@@ -1,6 +1,6 @@
 /* How fast the memory subsystem takes references, policy by policy, on one core.
  *
- *   memory [LACKEY [MACHINE]]     reads `valgrind --tool=lackey --trace-mem=yes` text
+ *   memory [LACKEY|- [MACHINE]]     reads `valgrind --tool=lackey --trace-mem=yes` text
  *
  * Without a file a generated trace is used: eight streams over private pages, a shared table and a
  * write-shared page. The trace lies decoded in memory, so only the subsystem is measured.
@@ -119,6 +119,21 @@ static int measure(const struct policy *policy, const struct machine *machine,
     return 0;
 }
 
+/* Fills `refs` and says over how many CPUs the trace goes; 0: it cannot be read. */
+static uint32_t load(struct refs *refs, const char *path, uint32_t cpus)
+{
+    if (!path) {
+        generate(refs);
+        return cpus < 8 ? cpus : 8;
+    }
+    FILE *const file = fopen(path, "r");
+    if (!file)
+        return 0;
+    read_lackey(refs, file);
+    fclose(file);
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
     struct machine *machine = NULL;
@@ -128,24 +143,15 @@ int main(int argc, char **argv)
         free(error);
         return 1;
     }
+    const char *const path = argc > 1 && strcmp(argv[1], "-") != 0 ? argv[1] : NULL;
     struct refs refs = {.addr = malloc(REFERENCES_MOST * sizeof *refs.addr),
                         .what = malloc(REFERENCES_MOST)};
-    FILE *const file = argc > 1 && strcmp(argv[1], "-") != 0 ? fopen(argv[1], "r") : NULL;
-    if (!refs.addr || !refs.what || (argc > 1 && strcmp(argv[1], "-") != 0 && !file)) {
-        fprintf(stderr, "memory: %s cannot be read\n", argc > 1 ? argv[1] : "the trace");
-        return 1;
-    }
-    uint32_t streams = 1;
-    if (file) {
-        read_lackey(&refs, file);
-        fclose(file);
-    } else {
-        generate(&refs);
-        streams = machine->cpus < 8 ? machine->cpus : 8;
-    }
-    int failed = 0;
+    const uint32_t streams = refs.addr && refs.what ? load(&refs, path, machine->cpus) : 0;
+    int failed = streams == 0;
+    if (failed)
+        fprintf(stderr, "memory: %s cannot be read\n", path ? path : "the trace");
     for (const struct policy *const *policy = __start_disco_policies;
-         policy < __stop_disco_policies; policy++)
+         policy < __stop_disco_policies && streams; policy++)
         failed |= measure(*policy, machine, &refs, streams);
     free(refs.addr);
     free(refs.what);

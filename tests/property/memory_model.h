@@ -20,12 +20,14 @@
 #define MODEL_SPACES        3u
 #define MODEL_CLUSTER       8u
 #define MODEL_CLUSTERS      3u
-#define MODEL_VPNS          (MODEL_CLUSTER * MODEL_CLUSTERS)
+#define MODEL_VPNS          24u
 #define MODEL_CLUSTER_SHIFT 18
 #define MODEL_NODES         5u
 #define MODEL_CPUS          6u
 #define MODEL_PAGES         4096u
 #define MODEL_TLB           64u
+
+_Static_assert(MODEL_VPNS == MODEL_CLUSTER * MODEL_CLUSTERS, "pages of a space");
 
 static inline uint64_t model_vpn(uint32_t index)
 {

@@ -189,10 +189,9 @@ static char *check_shares(const struct memory *memory)
 {
     for (size_t at = 0; at < memory->shares; at++) {
         const struct share *const it = &memory->share[at];
-        const struct share *const next = at + 1 < memory->shares ? it + 1 : NULL;
-        if (next && (next->space < it->space ||
-                     (next->space == it->space && next->first < it->first + it->pages)))
-            return wrong("share %zu: out of order with the next one", at);
+        if (at && (it[-1].space > it->space ||
+                   (it[-1].space == it->space && it[-1].first + it[-1].pages > it->first)))
+            return wrong("share %zu: out of order with the one before", at);
         if (share_find(memory, it->from, it->from_first))
             return wrong("share %zu: what it shows is itself shown from elsewhere", at);
     }
@@ -369,21 +368,23 @@ static char *check_sums(const struct memory *memory)
     return NULL;
 }
 
-char *memory_check(const struct memory *memory)
+static char *check_all(const struct memory *memory, const struct marks *marks)
 {
-    const struct marks marks = {.frame = calloc((size_t)memory->frames + 1, 1),
-                                .mapping = calloc((size_t)memory->mappings + 1, 1)};
-    char *error = marks.frame && marks.mapping ? NULL : memory_short();
+    char *error = check_frames(memory, marks);
     if (!error)
-        error = check_frames(memory, &marks);
-    if (!error)
-        error = check_mappings(memory, &marks);
+        error = check_mappings(memory, marks);
     if (!error)
         error = check_shares(memory);
     if (!error)
         error = check_cpus(memory);
-    if (!error)
-        error = check_sums(memory);
+    return error ? error : check_sums(memory);
+}
+
+char *memory_check(const struct memory *memory)
+{
+    const struct marks marks = {.frame = calloc((size_t)memory->frames + 1, 1),
+                                .mapping = calloc((size_t)memory->mappings + 1, 1)};
+    char *const error = marks.frame && marks.mapping ? check_all(memory, &marks) : memory_short();
     free(marks.frame);
     free(marks.mapping);
     return error;

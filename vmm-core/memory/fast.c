@@ -13,6 +13,9 @@
  */
 #include "vmm-core/memory/internal.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #define likely(condition)   __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
@@ -236,6 +239,17 @@ static size_t least(size_t one, uint64_t other)
     return other < one ? (size_t)other : one;
 }
 
+static char *check_now(const struct memory *memory)
+{
+    char *const wrong = memory_check(memory);
+    char *line = NULL;
+    if (wrong && asprintf(&line, "consistency check after reference %llu: %s; please report it",
+                          (unsigned long long)memory->now, wrong) < 0)
+        return wrong;
+    free(wrong);
+    return line;
+}
+
 /* What is due after a stretch, in this order: the nth reference, the epoch's end, the checker. */
 static char *at_border(struct memory *memory, struct cpu *cpu, uint64_t last_addr,
                        uint8_t last_what)
@@ -254,7 +268,7 @@ static char *at_border(struct memory *memory, struct cpu *cpu, uint64_t last_add
         return take_failure(memory);
     if (!memory->check_left) {
         memory->check_left = memory->options.check_every;
-        return memory_check(memory);
+        return check_now(memory);
     }
     return NULL;
 }

@@ -18,7 +18,11 @@
 
 char *memory_short(void)
 {
-    return strdup("not enough memory for the page tables; use a smaller trace or a larger host");
+    char *const line =
+        strdup("not enough memory for the page tables; use a smaller trace or a larger host");
+    if (!line)
+        abort(); /* not even a line can be had, and NULL would mean that all is well */
+    return line;
 }
 
 bool memory_grow(void **array, uint32_t *room, uint32_t wanted, size_t each)

@@ -45,8 +45,9 @@ static void halves_from_pmap(const struct memory *memory, const struct cpu *cpu,
     const uint64_t first = vpn & ~(uint64_t)(cpu->tlb.halves - 1);
     for (uint32_t half = 0; half < cpu->tlb.halves; half++) {
         const uint32_t found = space_find(memory, cpu->space, first + half);
-        halves[half] = found == MEMORY_NONE ? (struct tlb_half){.page = MEMORY_NONE}
-                                            : half_for(memory, cpu, memory->mapping[found].page);
+        halves[half].page = MEMORY_NONE;
+        if (found != MEMORY_NONE)
+            halves[half] = half_for(memory, cpu, memory->mapping[found].page);
     }
 }
 
