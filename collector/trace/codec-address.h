@@ -28,6 +28,8 @@ struct place {
     uint64_t distance; /* from the reference just before it */
 };
 
+typedef uint16_t eight_numbers __attribute__((vector_size(16)));
+
 /* Working memory that the encodings share. A block is in here while it is coded. */
 #define SCRATCHES 9u
 struct codec_work {
@@ -37,8 +39,10 @@ struct codec_work {
     uint16_t place_at[ROOM];        /* of each foretold reference, its place */
     uint16_t foretold[ROOM];        /* which references are foretold, ascending */
     struct place place[TRACE_BLOCK_REFS];
-    uint64_t sign[ROOM];         /* of each reference, all that a copy of it keeps (CODE) */
-    uint32_t last_at[1u << 14];  /* where a sign was last (CODE) */
+    uint64_t sign[ROOM];        /* of each reference, all that a copy of it keeps (CODE) */
+    uint32_t last_at[1u << 14]; /* where a sign was last (CODE) */
+    eight_numbers
+        bits_of[256]; /* the numbers of the bits that are set in a byte, ascending (CODE) */
     uint8_t *scratch[SCRATCHES]; /* sections: each has room for a varint a reference and slack */
 };
 

@@ -13,6 +13,7 @@
  */
 #include "collector/trace/codec-address.h"
 
+#include <endian.h>
 #include <string.h>
 
 /* The sections, in their order. Three numbers in turn say the block: literals, length, distance. */
@@ -33,6 +34,8 @@ _Static_assert(CODE_PLACES + 2 <= SCRATCHES, "too little scratch");
 #define COPY_MIN 3u
 /* A literal fetch is told against a fetch at most so many references before. */
 #define LOOK_BACK 8u
+/* Of copied references, one in so many is noted where it is: older places serve as well. */
+#define NOTE_STEP 8u
 #define HASH_BITS 14u
 #define NOWHERE   UINT32_MAX
 
@@ -53,14 +56,22 @@ static uint64_t base_of(const struct codec_work *work, uint32_t at)
     return 0;
 }
 
-/* All data references are foretold; returns how many. Stored first and counted after, so that no
- * branch follows the program. */
+/* All data references are foretold; returns how many. Eight are stored at once and counted after,
+ * so that no branch follows the program. */
 static uint32_t list_data(struct codec_work *work)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < work->refs; i++) {
-        work->foretold[count] = (uint16_t)i;
-        count += !is_fetch(work->what[i]);
+    memset(work->what + work->refs, REF_FETCH, CHUNK);
+    for (uint32_t at = 0; at < work->refs; at += 8) {
+        uint64_t whats;
+        memcpy(&whats, work->what + at, sizeof whats);
+        whats = le64toh(whats);
+        /* a bit for each byte that is no fetch, and these bits gathered into the top byte */
+        const uint64_t data = (whats | whats >> 1) & 0x0101010101010101u;
+        const unsigned mask = (unsigned)(data * 0x0102040810204080u >> 56);
+        const eight_numbers which = work->bits_of[mask] + (uint16_t)at;
+        memcpy(&work->foretold[count], &which, sizeof which);
+        count += work->bits_in[mask];
     }
     return count;
 }
@@ -141,10 +152,15 @@ static void put_copy(struct code_put *put, uint32_t from, uint32_t at, uint32_t 
     put_varint(put, CODE_LENGTHS, length);
     put_byte(put, CODE_DISTANCES, at - from);
     put_byte(put, CODE_FAR_DISTANCES, (at - from) >> 8);
-    for (uint32_t i = 0; i < length; i++) {
-        work->place_at[at + i] = work->place_at[from + i];
+    for (uint32_t i = 0; i < length; i += NOTE_STEP)
         work->last_at[hash(work->sign[at + i])] = at + i;
-    }
+    uint32_t i = 0;
+    if (at - from >= CHUNK)
+        for (; i + CHUNK <= length; i += CHUNK)
+            memcpy(&work->place_at[at + i], &work->place_at[from + i],
+                   CHUNK * sizeof *work->place_at);
+    for (; i < length; i++)
+        work->place_at[at + i] = work->place_at[from + i];
 }
 
 static const char *code_put(struct section_out *out, struct codec_work *work, bool *fits)

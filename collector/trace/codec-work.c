@@ -9,6 +9,10 @@ struct codec_work *codec_work_new(void)
     struct codec_work *work = calloc(1, sizeof *work);
     if (!work)
         return NULL;
+    for (unsigned byte = 0; byte < 256; byte++)
+        for (uint16_t bit = 0; bit < 8; bit++)
+            if (byte >> bit & 1u)
+                work->bits_of[byte][work->bits_in[byte]++] = bit;
     for (unsigned i = 0; i < SCRATCHES; i++) {
         work->scratch[i] = malloc(COLUMN_SCRATCH_BYTES(TRACE_BLOCK_REFS));
         if (!work->scratch[i]) {

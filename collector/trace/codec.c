@@ -6,8 +6,8 @@
 #include <string.h>
 
 #define ZSTD_LEVEL 1
-/* A block of no more than a byte for so many references is not tried any other way. */
-#define GOOD_REFS_PER_BYTE 2u
+/* A block that takes no more is not tried any other way. */
+#define GOOD_BYTES_PER_REF 1u
 #define ALL_COLUMNS        (COLUMN_BIT(REF_COLUMNS) - 1u)
 /* Columns that an event is stored as, its type apart: position, stream, arguments. */
 #define EVENT_FIELDS (2u + EVENT_ARGS)
@@ -197,7 +197,7 @@ static const char *put_references(struct codec *codec, struct section_out *out,
             memmove(best, start, bytes);
             best_bytes = bytes;
         }
-        if (fits && best_bytes <= block->refs / GOOD_REFS_PER_BYTE)
+        if (fits && best_bytes <= (size_t)block->refs * GOOD_BYTES_PER_REF)
             break;
     }
     out->next = best + best_bytes;
