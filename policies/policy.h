@@ -1,10 +1,10 @@
 /* The one header a policy sees.
  *
  * A policy decides where pages live. The memory subsystem calls it at the moments it asked to hear
- * of, hands it a view of pages and counters, and carries out what it asks: it can refuse, it charges
- * every step, and it logs each action with the reason the policy gave. A policy keeps its state in a
- * block that the caller owns, has no globals that change, and gets random numbers only from here;
- * so one trace, one machine, one policy and one seed give one result.
+ * of, hands it a view of pages and counters, and carries out what it asks: it can refuse, it
+ * charges every step, and it logs each action with the reason the policy gave. A policy keeps its
+ * state in a block that the caller owns, has no globals that change, and gets random numbers only
+ * from here; so one trace, one machine, one policy and one seed give one result.
  *
  * To add one: a file policies/NAME.c that fills a struct policy and ends with DISCO_POLICY(it).
  * Nothing else is edited. Built as a shared object, the same file is a user's own policy.
@@ -32,20 +32,22 @@ enum policy_signal {
 /* How an action ended. */
 enum policy_answer {
     POLICY_DONE,
-    POLICY_NO_FRAME,  /* the node's memory is full, also after replicas were reclaimed */
-    POLICY_NOTHING,   /* the page is there already */
-    POLICY_NONSENSE,  /* no such page or node, or a node without memory */
+    POLICY_NO_FRAME, /* the node's memory is full, also after replicas were reclaimed */
+    POLICY_NOTHING,  /* the page is there already */
+    POLICY_NONSENSE, /* no such page or node, or a node without memory */
 };
 
 /* A page, as the policy may see it. Filled by policy_page(). */
 struct policy_page {
-    uint32_t page;         /* guest-physical page number (PPN) */
-    uint32_t home;         /* node of the master copy */
-    uint64_t replicas;     /* nodes that hold a replica, bit n for node n; the master's not among them */
-    const uint16_t *counts; /* [nodes] references by each node in this interval; saturates. NULL: not counted */
-    uint16_t writes;       /* stores in this interval; saturates */
-    uint16_t moves;        /* migrations in this interval */
-    uint32_t moves_total;  /* migrations since the start */
+    uint32_t page; /* guest-physical page number (PPN) */
+    uint32_t home; /* node of the master copy */
+    uint64_t
+        replicas; /* nodes that hold a replica, bit n for node n; the master's not among them */
+    const uint16_t *
+        counts; /* [nodes] references by each node in this interval; saturates. NULL: not counted */
+    uint16_t writes;      /* stores in this interval; saturates */
+    uint16_t moves;       /* migrations in this interval */
+    uint32_t moves_total; /* migrations since the start */
 };
 
 /* What happened. */
@@ -61,8 +63,10 @@ struct policy_host;
 
 /* The services of the memory subsystem. Policies use the inline functions below. */
 struct policy_services {
-    enum policy_answer (*migrate)(struct policy_host *, uint32_t page, uint32_t node, const char *reason);
-    enum policy_answer (*replicate)(struct policy_host *, uint32_t page, uint32_t node, const char *reason);
+    enum policy_answer (*migrate)(struct policy_host *, uint32_t page, uint32_t node,
+                                  const char *reason);
+    enum policy_answer (*replicate)(struct policy_host *, uint32_t page, uint32_t node,
+                                    const char *reason);
     enum policy_answer (*collapse)(struct policy_host *, uint32_t page, const char *reason);
     bool (*page)(struct policy_host *, uint32_t page, struct policy_page *out);
     uint32_t (*pages)(struct policy_host *);
@@ -80,14 +84,14 @@ struct policy_host {
 };
 
 /* Moves the master copy; replicas are collapsed first. `reason`: a literal, kept in run_action. */
-static inline enum policy_answer policy_migrate(struct policy_host *host, uint32_t page, uint32_t node,
-                                                const char *reason)
+static inline enum policy_answer policy_migrate(struct policy_host *host, uint32_t page,
+                                                uint32_t node, const char *reason)
 {
     return host->services->migrate(host, page, node, reason);
 }
 /* Adds a copy on `node`; every mapping of the page becomes read-only. */
-static inline enum policy_answer policy_replicate(struct policy_host *host, uint32_t page, uint32_t node,
-                                                  const char *reason)
+static inline enum policy_answer policy_replicate(struct policy_host *host, uint32_t page,
+                                                  uint32_t node, const char *reason)
 {
     return host->services->replicate(host, page, node, reason);
 }
@@ -127,18 +131,18 @@ struct policy_param {
 
 /* Filled by init: what the memory subsystem has to do for this policy. */
 struct policy_wants {
-    uint32_t signals;           /* of enum policy_signal */
-    uint32_t trigger;           /* POLICY_SIGNAL_HOT: the count that makes a page hot */
-    uint64_t reset_ns;          /* counters go back to 0 so often; 0: never */
-    uint64_t tick_ns;           /* tick() so often in model time; 0: never. At epoch borders */
-    uint64_t reference_period;  /* POLICY_SIGNAL_REFERENCE: every nth */
+    uint32_t signals;          /* of enum policy_signal */
+    uint32_t trigger;          /* POLICY_SIGNAL_HOT: the count that makes a page hot */
+    uint64_t reset_ns;         /* counters go back to 0 so often; 0: never */
+    uint64_t tick_ns;          /* tick() so often in model time; 0: never. At epoch borders */
+    uint64_t reference_period; /* POLICY_SIGNAL_REFERENCE: every nth */
 };
 
 struct policy_setup {
     struct policy_host *host;
     const int64_t *param;     /* values, in the order of the table */
-    uint64_t refs_per_sample; /* references that one recorded one stands for: thresholds in references
-                               * are to be divided by it, and are at least 1 */
+    uint64_t refs_per_sample; /* references that one recorded one stands for: thresholds in
+                               * references are to be divided by it, and are at least 1 */
 };
 
 struct policy {
@@ -164,12 +168,16 @@ struct policy {
 
 /* Puts a policy where disco-replay finds it, and names it for dlsym in a shared object. */
 #ifdef DISCO_POLICY_SHARED
-#define DISCO_POLICY(object) const struct policy *disco_policy(void); \
-    __attribute__((visibility("default"))) const struct policy *disco_policy(void) { return &(object); } \
+#define DISCO_POLICY(object)                                                                       \
+    const struct policy *disco_policy(void);                                                       \
+    __attribute__((visibility("default"))) const struct policy *disco_policy(void)                 \
+    {                                                                                              \
+        return &(object);                                                                          \
+    }                                                                                              \
     _Static_assert(1, "")
 #else
-#define DISCO_POLICY(object)                                                                        \
-    static const struct policy *const disco_policy_entry                                            \
+#define DISCO_POLICY(object)                                                                       \
+    static const struct policy *const disco_policy_entry                                           \
         __attribute__((used, section("disco_policies"))) = &(object)
 #endif
 

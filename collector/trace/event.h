@@ -14,7 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* References of one block, at the most. The last block, and one cut short by a commit, has fewer. */
+/* References of one block, at the most. The last block, and one cut short by a commit, has fewer.
+ */
 #define TRACE_BLOCK_REFS 65536u
 /* Events of one block, at the most; a block is closed when either limit is reached. */
 #define TRACE_BLOCK_EVENTS 65536u
@@ -41,14 +42,16 @@ enum ref_column {
     COLUMN_IP,      /* instruction pointer */
     COLUMN_PHYS,    /* physical address */
     COLUMN_LATENCY, /* cycles or ns, as trace.latency_unit says */
-    COLUMN_SOURCE,  /* data source, as perf_mem_data_src of Linux 6.1 include/uapi/linux/perf_event.h */
-    COLUMN_WEIGHT,  /* references that this sample stands for */
-    COLUMN_SIZE,    /* bytes accessed */
+    COLUMN_SOURCE, /* data source, as perf_mem_data_src of Linux 6.1 include/uapi/linux/perf_event.h
+                    */
+    COLUMN_WEIGHT, /* references that this sample stands for */
+    COLUMN_SIZE,   /* bytes accessed */
     REF_COLUMNS
 };
 #define COLUMN_BIT(column) (1u << (unsigned)(column))
 
-/* A reference as a source hands it to the writer. Columns that the trace does not have are ignored. */
+/* A reference as a source hands it to the writer. Columns that the trace does not have are ignored.
+ */
 struct ref {
     uint64_t addr;
     uint32_t stream; /* id from trace_writer_stream */
@@ -57,19 +60,21 @@ struct ref {
 };
 
 enum event_type {
-    EVENT_DISPATCH, /* stream put on a CPU:            cpu in args[0], node of it in args[1] or UINT64_MAX */
+    EVENT_DISPATCH, /* stream put on a CPU:            cpu in args[0], node of it in args[1] or
+                       UINT64_MAX */
     EVENT_IDLE,     /* a CPU had nothing to run:       cpu, for how many ns */
     EVENT_TIME,     /* the clock of the source:        in the trace's time unit */
     EVENT_ASID,     /* stream changes address space:   space id */
-    EVENT_TLBWRITE, /* the guest writes its TLB:       index, EntryHi, EntryLo0, EntryLo1, PageMask */
+    EVENT_TLBWRITE, /* the guest writes its TLB:       index, EntryHi, EntryLo0, EntryLo1, PageMask
+                     */
     EVENT_MAP,      /* a mapping appears:              space id, start, end, region id */
     EVENT_UNMAP,    /* a mapping goes:                 space id, start, end */
     EVENT_FORK,     /* a space begins as a copy:       parent space id, child space id */
     EVENT_EXIT,     /* stream ends:                    nothing */
-    EVENT_DMA,      /* a device moves pages:           first PPN, pages, 0 to memory or 1 from memory */
-    EVENT_SHARE,    /* two spaces share pages:         space, start, other space, other start, bytes */
-    EVENT_ZERO,     /* the monitor zeroes a page:      PPN */
-    EVENT_FREE,     /* the guest gives a page back:    PPN */
+    EVENT_DMA, /* a device moves pages:           first PPN, pages, 0 to memory or 1 from memory */
+    EVENT_SHARE, /* two spaces share pages:         space, start, other space, other start, bytes */
+    EVENT_ZERO,  /* the monitor zeroes a page:      PPN */
+    EVENT_FREE,  /* the guest gives a page back:    PPN */
     EVENT_TYPES
 };
 #define EVENT_ARGS 5
@@ -92,13 +97,13 @@ struct ref_block {
     uint64_t number;    /* of the block, from 0 */
     uint64_t first_ref; /* ordinal in the trace of its first reference */
     uint32_t refs, runs, events;
-    uint32_t columns;          /* COLUMN_BIT of each optional column that is filled */
+    uint32_t columns;               /* COLUMN_BIT of each optional column that is filled */
     uint64_t first_time, last_time; /* of its references; ordinals where the trace has no clock */
-    uint64_t *addr;            /* [refs] */
-    uint8_t *what;             /* [refs] */
-    struct stream_run *run;    /* [runs], ascending */
-    struct trace_event *event; /* [events], position ascending */
-    uint64_t *column[REF_COLUMNS]; /* [refs] each; NULL where never asked for */
+    uint64_t *addr;                 /* [refs] */
+    uint8_t *what;                  /* [refs] */
+    struct stream_run *run;         /* [runs], ascending */
+    struct trace_event *event;      /* [events], position ascending */
+    uint64_t *column[REF_COLUMNS];  /* [refs] each; NULL where never asked for */
 };
 
 /* Arrays for `columns`. NULL when memory is short. Free with ref_block_free (which takes NULL). */
