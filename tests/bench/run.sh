@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# make bench: one run that measures the store and the replay on real traces, medians and ratios.
+# The traces are made once and kept in BUILD/bench: sqlite3 running joins under valgrind's lackey,
+# with fetches (at least 50 million references), and gzip compressing a text, data references only.
+#
+#   DISCO_BENCH_ROWS   rows of the joined table (1200)
+set -u -o pipefail
+cd "$(dirname "$0")/../.." || exit 2
+build=${BUILD:-build}
+kept=$build/bench
+rows=${DISCO_BENCH_ROWS:-1200}
+mkdir -p "$kept"
+fail() { echo "bench: $*" >&2; exit 1; }
+
+record() { # record NAME import-options -- command...
+  local trace=$kept/$1.db options=()
+  shift
+  while [ "$1" != -- ]; do options+=("$1") && shift; done
+  shift
+  [ -e "$trace" ] && return
+  echo "recording $trace: ${1} under lackey (about a minute)"
+  valgrind --tool=lackey --trace-mem=yes --log-fd=9 "$@" 9>&1 >/dev/null </dev/null |
+    "$build/disco-record" import --format lackey "${options[@]}" -o "$trace.part" - || fail "could not record $1"
+  mv "$trace.part" "$trace"
+}
+
+record "sqlite3-$rows" -- sqlite3 :memory: "CREATE TABLE a(x,y);
+  WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM c WHERE n<$rows) INSERT INTO a SELECT n*7919%3001, n%97 FROM c;
+  CREATE INDEX ai ON a(y); SELECT count(*), sum(p.x*q.x) FROM a p JOIN a q ON p.y=q.y;"
+# a text that every checkout has: the sources themselves, 0.9 MB of them
+cat schema.sql README.md */*.[ch] */*/*.[ch] | head -c 900000 >"$kept/text"
+record gzip --no-fetches -- gzip -6 -c "$kept/text"
+
+echo
+echo "== the machine"
+grep -m1 'model name' /proc/cpuinfo | sed 's/.*: //'
+echo "$(nproc) CPUs, $(uname -sr)"
+for trace in "sqlite3-$rows" gzip; do
+  echo
+  echo "== size of $trace"
+  "$build/disco-trace" info "$kept/$trace.db"
+done
+echo
+echo "== the store beside a row a reference"
+"$build/tests/bench/store" "$kept/sqlite3-$rows.db" || fail "store"
+echo
+echo "== replay, one thread, decoding included"
+"$build/tests/bench/replay" "$kept/sqlite3-$rows.db" || fail "replay"
