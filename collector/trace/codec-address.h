@@ -41,8 +41,9 @@ struct codec_work {
     struct place place[TRACE_BLOCK_REFS];
     uint64_t sign[ROOM];        /* of each reference, all that a copy of it keeps (CODE) */
     uint32_t last_at[1u << 14]; /* where a sign was last (CODE) */
-    eight_numbers
-        bits_of[256]; /* the numbers of the bits that are set in a byte, ascending (CODE) */
+    /* of a byte, the numbers of the bits that are set, ascending, and how many (CODE) */
+    eight_numbers bits_of[256];
+    uint8_t bits_in[256];
     uint8_t *scratch[SCRATCHES]; /* sections: each has room for a varint a reference and slack */
 };
 
