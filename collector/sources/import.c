@@ -40,7 +40,7 @@ struct request {
 };
 
 static const struct argp_option option_table[] = {
-    {"format", 'f', "FORMAT", 0, "lackey, perf-script or text (see below)", 1},
+    {"format", 'f', "FORMAT", 0, "what FILE is: one of the formats below", 1},
     {"output", 'o', "TRACE.db", 0, "the trace to make", 1},
     {"force", KEY_FORCE, NULL, 0, "replace TRACE.db where it is a trace already", 1},
     {"skip-bad", KEY_SKIP_BAD, NULL, 0,
@@ -164,31 +164,48 @@ static error_t read_format_option(struct request *request, int key, char *value,
     return 0;
 }
 
+/* "lackey, perf-script, text" */
+static const char *format_names(char *to, size_t room)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < FORMATS && used < room; i++) {
+        used +=
+            (size_t)snprintf(to + used, room - used, "%s%s", i > 0 ? ", " : "", formats[i]->name);
+    }
+    return to;
+}
+
 static void set_format(struct request *request, const char *name, struct argp_state *state)
 {
+    char names[128];
     for (size_t i = 0; i < FORMATS; i++) {
         if (strcmp(formats[i]->name, name) == 0) {
             request->format = formats[i];
             return;
         }
     }
-    argp_error(state, "there is no format '%s'; there are lackey, perf-script and text", name);
+    argp_error(state, "there is no format '%s'; there are %s", name,
+               format_names(names, sizeof names));
 }
 
 static void check_request(const struct request *request, struct argp_state *state)
 {
     if (request->format == NULL) {
-        argp_error(state, "--format is missing: lackey, perf-script or text");
-    } else if (request->trace.path == NULL) {
+        char names[128];
+        argp_error(state, "--format is missing: one of %s", format_names(names, sizeof names));
+        return; /* argp_error does not come back */
+    }
+    if (request->trace.path == NULL) {
         argp_error(state, "-o TRACE.db is missing: where should the trace go?");
-    } else if (request->input == NULL) {
+    }
+    if (request->input == NULL) {
         argp_error(state, "FILE is missing; - is standard input");
     }
-    for (const struct argp_option *option = option_table;
-         request->format != NULL && option->group != 0; option++) {
-        unsigned bit = option->key > OPTION_KEY(0) && option->key < KEY_PAGE_SIZE
-                           ? IMPORT_TAKES(option->key - OPTION_KEY(0))
-                           : 0;
+    for (const struct argp_option *option = option_table; option->group != 0; option++) {
+        if (option->key <= OPTION_KEY(0) || option->key >= OPTION_KEY(32)) {
+            continue;
+        }
+        unsigned bit = IMPORT_TAKES(option->key - OPTION_KEY(0));
         if ((request->given & ~request->format->takes & bit) != 0) {
             argp_error(state, "--%s means nothing to --format %s", option->name,
                        request->format->name);
@@ -318,10 +335,8 @@ static int report(const char *error, const struct request *request,
                   const struct import_result *result)
 {
     if (error != NULL && result->refs > 0) {
-        fprintf(stderr,
-                "disco-record: %s (%" PRIu64
-                " references before it are in %s, marked as cut off)\n",
-                error, result->refs, request->trace.path);
+        fprintf(stderr, "disco-record: %s (what came before is in %s, marked as cut off)\n", error,
+                request->trace.path);
     } else if (error != NULL) {
         fprintf(stderr, "disco-record: %s\n", error);
     } else if (result->stopped) {

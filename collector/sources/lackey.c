@@ -255,7 +255,7 @@ static void lackey_close(void *parser)
 
 const struct import_format import_lackey = {
     .name = "lackey",
-    .summary = "valgrind --tool=lackey --trace-mem=yes; a modify is a load and a store",
+    .summary = "log of valgrind --tool=lackey --trace-mem=yes",
     .takes = IMPORT_TAKES(IMPORT_NO_FETCHES),
     .open = lackey_open,
     .lines = lackey_lines,

@@ -162,7 +162,7 @@ static char *hold(struct perf_script *script, const struct perf_sample *sample, 
 
 static char *perf_script_line(struct perf_script *script, struct span line)
 {
-    struct perf_sample sample;
+    struct perf_sample sample = {0};
     struct span found = line;
     const char *expected = "";
     enum perf_line what = perf_line_read(line, script->fields, &sample, &found, &expected);
@@ -245,7 +245,7 @@ static char *perf_script_finish(void *parser)
 
 const struct import_format import_perf_script = {
     .name = "perf-script",
-    .summary = "what perf script prints for samples with addresses (-F ...,addr,...)",
+    .summary = "what perf script prints, with -F ...,addr,...",
     .takes = IMPORT_TAKES(IMPORT_FIELDS) | IMPORT_TAKES(IMPORT_CPU_MAP) | IMPORT_TAKES(IMPORT_SORT),
     .open = perf_script_open,
     .lines = perf_script_lines,

@@ -222,9 +222,9 @@ static char *set_kinds(struct text *text, const char *list, const char *default_
     if ((text->kinds = strdup(list)) == NULL) {
         return import_error("out of memory");
     }
-    char *place = NULL;
-    for (char *pair = strtok_r(text->kinds, ",", &place); pair != NULL;
-         pair = strtok_r(NULL, ",", &place)) {
+    char *next = NULL;
+    for (char *pair = strtok_r(text->kinds, ",", &next); pair != NULL;
+         pair = strtok_r(NULL, ",", &next)) {
         char *equals = strrchr(pair, '=');
         struct kind_word word = {.word = pair};
         if (equals == NULL || equals == pair ||

@@ -62,7 +62,7 @@ usage "0 references a sample are refused" "whole number from 1" -f text --column
 usage "a separator that stands in numbers is refused" "cannot part columns" -f text --columns addr --separator a -o u.db table
 check "none of them leaves a trace" test ! -e u.db
 run "$BUILD/disco-record" import --help
-check "--help lists the formats" grep -q "perf-script  *what perf script prints" <<<"$out"
+check "--help lists the formats" grep -q "perf-script  *what perf script prints, with -F" <<<"$out"
 
 if [ -z "$SAMPLES" ]; then
   skip "real tables" "no recorded samples here"

@@ -113,7 +113,7 @@ static size_t print_lackey(FILE *to)
         }
         fprintf(to, "%c%c %08" PRIx64 ",%" PRIu64 "%s\n", kind == 'I' ? 'I' : ' ',
                 kind == 'I' ? ' ' : kind, addr, size, below(10) == 0 ? "\r" : "");
-        for (int again = 0; again <= (kind == 'M'); again++) {
+        for (int again = 0; again < (kind == 'M' ? 2 : 1); again++) {
             wanted[refs++] =
                 (struct import_ref){.addr = addr,
                                     .column = {[COLUMN_SIZE] = size},
@@ -278,7 +278,7 @@ static void tables_come_back_whatever_their_columns_separators_and_units(void **
     static const char *const between[] = {" ", ", ", ",", " | ", "  ", "\t"};
     static const char *const units[] = {"ns", "us", "ms", "s"};
     for (int round = 0; round < ROUNDS; round++) {
-        unsigned order[T_COLUMNS], columns = 0, has = 1u << T_ADDR;
+        unsigned order[T_COLUMNS] = {0}, columns = 0, has = 1u << T_ADDR;
         char names[128] = "";
         for (unsigned column = 0; column < T_COLUMNS; column++) {
             if (column == T_ADDR || below(2) == 0) {

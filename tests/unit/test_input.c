@@ -17,7 +17,7 @@
 
 #include "collector/sources/input.h"
 
-#define PLAIN_BYTES 300000u
+#define PLAIN_BYTES ((size_t)300000)
 
 static unsigned char plain[PLAIN_BYTES];
 
