@@ -334,7 +334,10 @@ static void print_summary(const char *path, const struct import_result *result)
 static int report(const char *error, const struct request *request,
                   const struct import_result *result)
 {
-    if (error != NULL && result->refs > 0) {
+    /* errors of the trace itself say what is kept */
+    bool of_trace =
+        error != NULL && strncmp(error, request->trace.path, strlen(request->trace.path)) == 0;
+    if (error != NULL && result->refs > 0 && !of_trace) {
         fprintf(stderr, "disco-record: %s (what came before is in %s, marked as cut off)\n", error,
                 request->trace.path);
     } else if (error != NULL) {
