@@ -18,7 +18,7 @@
 #define CPUS_MOST  12u
 #define RUNS       60u
 #define RUN_MOST   80u
-#define PAGE       4096u
+#define PAGE       UINT64_C(4096)
 #define TRIALS     200u
 
 /* ---- a policy that sees no node's number: private pages move, read-shared ones are replicated

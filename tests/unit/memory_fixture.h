@@ -21,7 +21,7 @@
 #define NODES 4u
 #define CPUS  5u
 #define CPU_B 4u /* the second CPU of node 0 */
-#define PAGE  4096u
+#define PAGE  UINT64_C(4096)
 
 struct fixture {
     struct machine machine;
@@ -157,12 +157,12 @@ static inline void prepare(struct fixture *fixture)
                                             .refs_per_sample = 1,
                                             .epoch_references = 1000}};
     for (uint32_t node = 0; node < NODES; node++)
-        fixture->node[node] = (struct machine_node){.memory_bytes = 64u * PAGE, .cpus = 1};
+        fixture->node[node] = (struct machine_node){.memory_bytes = 64 * PAGE, .cpus = 1};
     for (uint32_t cpu = 0; cpu < CPUS; cpu++)
         fixture->cpu_node[cpu] = cpu % NODES;
     for (uint32_t pair = 0; pair < NODES * NODES; pair++)
         fixture->latency[pair] = pair % (NODES + 1) ? 300 : 100;
-    fixture->latency[2] = fixture->latency[2 * NODES] = 200;
+    fixture->latency[2] = fixture->latency[(size_t)2 * NODES] = 200;
     fixture->machine.node = fixture->node;
     fixture->machine.cpu_node = fixture->cpu_node;
     fixture->machine.cpu_os_id = fixture->os_id;

@@ -163,7 +163,7 @@ static void a_full_node_gives_up_its_oldest_replica_after_the_policy_was_told(vo
     (void)state;
     struct fixture f;
     prepare(&f);
-    f.node[1].memory_bytes = 2u * PAGE;
+    f.node[1].memory_bytes = 2 * PAGE;
     start(&f);
     load(&f, 0, 1);
     load(&f, 0, 2);
