@@ -93,15 +93,15 @@ static int paranoid_level(void)
 static char *why_not_opened(const struct perf_wish *wish, int error)
 {
     const char *name = wish->kind->name;
+    bool of_system = wish->target == PERF_TARGET_SYSTEM;
     switch (error) {
     case EACCES:
     case EPERM:
         return perf_error(
-            "%s: the kernel allows it to root only (%s is %d); run as root, or set it "
-            "to %d: sysctl kernel.perf_event_paranoid=%d",
-            wish->target == PERF_TARGET_SYSTEM ? "the whole system" : name, PARANOID_FILE,
-            paranoid_level(), wish->target == PERF_TARGET_SYSTEM ? 0 : 2,
-            wish->target == PERF_TARGET_SYSTEM ? 0 : 2);
+            "%s: the kernel allows it to root only (%s is %d), or a container's rules "
+            "forbid it; run as root, or: sysctl kernel.perf_event_paranoid=%d",
+            of_system ? "the whole system" : name, PARANOID_FILE, paranoid_level(),
+            of_system ? 0 : 2);
     case EMFILE:
     case ENFILE:
         return perf_error("%s: too many open files: one is needed for each thread and CPU; raise "

@@ -13,20 +13,19 @@ if [ "$(id -u)" != 0 ] || [ ! -w $SWITCH ]; then
 fi
 # The switch is the system's, and other tests record too. Recorders hold a lock on the state file as
 # long as they need it, and take it under the other one only, as must who looks.
-wait_until_unused() {
+value_when_unused() {
   local i
   for i in $(seq 600); do
-    flock $LOCK flock --nonblock $STATE true && return 0
+    flock $LOCK flock --nonblock $STATE cat $SWITCH && return
     sleep 0.2
   done
-  return 1
 }
-if ! wait_until_unused; then
+before=$(value_when_unused)
+if [ -z "$before" ]; then
   skip "NUMA hinting faults" "another recording has used them for two minutes"
   finish
 fi
-before=$(cat $SWITCH)
-is_put_back() { wait_until_unused && [ "$(cat $SWITCH)" = "$before" ]; }
+is_put_back() { [ "$(value_when_unused)" = "$before" ]; }
 is_on() {
   local i
   for i in $(seq 50); do
