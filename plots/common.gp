@@ -24,8 +24,9 @@ set key noenhanced
 
 # what and where on two lines over the picture; long names are cut
 cut(s, n) = strlen(s) > n ? s[1:n - 3].'...' : s
-place = (machine eq '' ? '' : ' on '.machine).(run eq '' ? '' : ', '.run)
-heading(what) = what."\n".cut(trace, (txt ? size_x : size_x / 9) - strlen(place) - 2).place
+place = (machine eq '' ? '' : ' on '.cut(machine, 24)).(run eq '' ? '' : ', '.run)
+room = (txt ? size_x : size_x / 9) - strlen(place)
+heading(what) = what."\n".cut(trace, room < 12 ? 12 : room).place
 
 # numbers on an axis up to `most` are divided by scale(most) and named by prefix(most)
 scale(most) = most >= 2e9 ? 1e9 : most >= 2e6 ? 1e6 : most >= 2e3 ? 1e3 : 1.0

@@ -34,37 +34,48 @@ array ink[8] = [0, 0, 0, 0xFFFFFF, 0xFFFFFF, 0, 0xFFFFFF, 0]
 unit = time_scale(longest)
 set title heading('Run time by policy, fastest first')
 set xlabel 'run time ('.time_unit(longest).'); each part is the average over the CPUs'
-set xrange [0:longest / unit * 1.30]
 set yrange [runs + 0.6:0.4]
 unset ytics
 set grid noytics
-set bmargin (txt ? 6 : 7.6)
-set lmargin label_chars * (txt ? 1 : 0.92) + 3
-set rmargin 2
-result(time, percent) = ' '.short(time / unit).' '.time_unit(longest).(percent eq '' ? '' : ', '.percent.' % local')
+set bmargin (txt ? 6 : 6.4)
+# room for names on the left and for results on the right, in pixels or characters
+left = (label_chars * (txt ? 1 : 8.6) + (txt ? 3 : 22)) / size_x
+right = (txt ? 24.0 : 190.0) / size_x
+edge = 0.985
+set lmargin at screen left
+set rmargin at screen edge
+widest = longest / unit * (edge - left) / (edge - left - right)
+set xrange [0:widest]
+result(time, percent) = short(time / unit).' '.time_unit(longest).(percent eq '' ? '' : ', '.percent.' % local')
 
 if (!txt) {
     set grid xtics linecolor rgb faint linewidth 0.5 dashtype 1
-    set key at screen 0.5, screen 14.0 / size_y center bottom horizontal Left reverse samplen 1.2 width 2 maxrows 2
+    # the legend: four columns of two, in the order of the stack
+    do for [i = 1:8] {
+        x = 0.06 + 0.24 * ((i - 1) / 2)
+        y = (i % 2 == 1 ? 38.0 : 16.0) / size_y
+        set object i rectangle at screen x, y size screen 22.0 / size_x, screen 12.0 / size_y fillcolor rgb fill[i] fillstyle solid 1.0 border rgb '#444444' linewidth 0.5
+        set label i account[i] at screen x + 18.0 / size_x, y left
+    }
     set style fill solid 1.0 border rgb '#444444'
     low(i) = column('place') == i && column('to_ns') > column('from_ns') ? column('from_ns') / unit : NaN
     inside(i) = column('place') == i && column('to_ns') - column('from_ns') > longest * 0.05 ? sprintf('%.0f %%', column('percent')) : ''
     plot for [i = 1:8] data_parts using (low(i)):'bar':(low(i)):(column('to_ns') / unit):(column('bar') - 0.36):(column('bar') + 0.36) \
-             with boxxyerror linecolor rgb fill[i] linewidth 0.5 dashtype 1 title account[i], \
+             with boxxyerror linecolor rgb fill[i] linewidth 0.5 dashtype 1 notitle, \
          for [i = 1:8] data_parts using ((column('from_ns') + column('to_ns')) / 2 / unit):'bar':(inside(i)) \
-             with labels textcolor rgb ink[i] font ',9' notitle, \
-         data_runs using (column('time_ns') / unit):'bar':(result(column('time_ns'), stringcolumn('local_percent'))) with labels left notitle, \
-         data_runs using (0):'bar':(stringcolumn('label').'  ') with labels right notitle
+             with labels textcolor rgb ink[i] font small notitle, \
+         data_runs using (column('time_ns') / unit):'bar':(result(column('time_ns'), stringcolumn('local_percent'))) with labels left offset 0.7, 0 notitle, \
+         data_runs using (0):'bar':'label' with labels right offset -0.7, 0 notitle
 } else {
     # a bar is a row of letters, as many as its part is long
     set key off
     unset grid
-    cells = size_x - label_chars - 3 - 3
+    cells = size_x * (edge - left)
     repeat(c, n) = n < 1 ? '' : n == 1 ? c : repeat(c, n / 2).repeat(c, n - n / 2)
-    at(ns) = int(ns / unit / (longest / unit * 1.30) * cells + 0.5)
+    at(ns) = int(ns / unit / widest * cells + 0.5)
     set label 1 'E execution  T TLB refill  L local stall  R remote stall' at graph 0.5, screen 0.09 center
     set label 2 'M page moves  S shootdowns  O other monitor work  I idle' at graph 0.5, screen 0.05 center
     plot data_parts using (column('from_ns') / unit):'bar':(repeat(letters[int(column('place')):int(column('place'))], at(column('to_ns')) - at(column('from_ns')))) with labels left notitle, \
-         data_runs using (column('time_ns') / unit):'bar':(result(column('time_ns'), stringcolumn('local_percent'))) with labels left offset 1 notitle, \
+         data_runs using (column('time_ns') / unit):'bar':(' '.result(column('time_ns'), stringcolumn('local_percent'))) with labels left offset 1 notitle, \
          data_runs using (0):'bar':(stringcolumn('label').' ') with labels right notitle
 }

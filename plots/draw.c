@@ -26,11 +26,12 @@
 #define TEXT_CELLS_LEAST 4
 
 static const struct format formats[] = {
-    {"png", "pngcairo noenhanced size %g,%g font 'sans,12' linewidth 1.5", 1, false},
-    {"svg", "svg noenhanced size %g,%g font 'sans,16' linewidth 1.5 background '#ffffff'", 1,
-     false},
-    {"pdf", "pdfcairo noenhanced size %gin,%gin font 'sans,12' linewidth 1.5", 96, false},
-    {"txt", "dumb noenhanced size %g,%g", 1, true},
+    {"png", "pngcairo noenhanced size %g,%g font 'sans,12' linewidth 1.5", 1, false, 9},
+    {"svg", "svg noenhanced size %g,%g font 'sans,16' linewidth 1.5 background '#ffffff'", 1, false,
+     12},
+    {"pdf", "pdfcairo noenhanced size %gin,%gin font 'sans,12' fontscale 0.75 linewidth 1.5", 96,
+     false, 9},
+    {"txt", "dumb noenhanced size %g,%g", 1, true, 9},
 };
 
 const struct format *format_find(const char *name)
@@ -179,8 +180,9 @@ static char *write_script(const struct drawing *drawing, const struct chart *cha
     fprintf(file, format->terminal, size[0] / format->unit, size[1] / format->unit);
 #pragma GCC diagnostic pop
     fprintf(file,
-            "\nset output output\ntxt = %d\nsize_x = %d\nsize_y = %d\ngrid_x = %d\ngrid_y = %d\n",
-            format->text, size[0], size[1], grid.x, grid.y);
+            "\nset output output\ntxt = %d\nsmall = ',%d'\nsize_x = %d\nsize_y = %d\ngrid_x = "
+            "%d\ngrid_y = %d\n",
+            format->text, format->small, size[0], size[1], grid.x, grid.y);
     write_string(file, "trace", drawing->trace);
     write_string(file, "machine", picture->machine);
     write_string(file, "run", picture->label);

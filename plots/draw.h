@@ -17,6 +17,7 @@ struct format {
     const char *terminal; /* gnuplot's, with two %g for the size */
     double unit;          /* of the terminal's size in pixels */
     bool text;            /* drawn with characters: sizes are columns and lines */
+    int small; /* font size of the least important text, in the terminal's points or pixels */
 };
 
 /* NULL: no such format. */

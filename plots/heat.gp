@@ -70,5 +70,5 @@ if (txt) {
     plot data_cells using (column('x') * width):'y':(column('x') * width):((column('x') + 1) * width):(column('y') - 0.5):(column('y') + 0.5):'refs' \
              with boxxyerror fillcolor palette, \
          data_regions using (length):'to_y':(-length):(0) with vectors nohead linewidth 0.4 dashtype 1 linecolor rgb '#000000', \
-         data_regions using (length):(middle(0)):(' '.name(stringcolumn('region'))) with labels left font ',10'
+         data_regions using (length):(middle(0)):(name(stringcolumn('region'))) with labels left offset 0.6, 0 font small
 }

@@ -116,5 +116,5 @@ if (txt) {
              with boxxyerror fillcolor palette, \
          for [k = 1:int(cells_x) - 1:3] data_parts using (dot(k)):'y' with points pointtype 7 pointsize 0.25 linecolor rgb '#000000', \
          data_regions using (references / unit):'to_y':(-references / unit):(0) with vectors nohead linewidth 0.4 dashtype 1 linecolor rgb '#000000', \
-         data_regions using (references / unit):(middle(0)):(' '.name(stringcolumn('region'))) with labels left font ',10'
+         data_regions using (references / unit):(middle(0)):(name(stringcolumn('region'))) with labels left offset 0.6, 0 font small
 }

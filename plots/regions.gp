@@ -1,7 +1,7 @@
 # about: Local share of each region's accesses under each policy
 # picture: machine
 # empty: these runs have no run_region
-# size: SELECT 300 + max(320, 80 * (SELECT count(*) FROM shown)), 180 + 30 * count(*) FROM line
+# size: SELECT 300 + max(320, 80 * (SELECT count(*) FROM shown)), 180 + 30 * count(*) + 6 * (SELECT max(length(label)) FROM shown) FROM line
 ## The regions with at least a thousandth of all accesses, at most 24, the most used on top.
 # table line: SELECT region, row_number() OVER (ORDER BY accesses DESC, region) AS line, pages
 #   FROM (SELECT region, sum(loads + stores) AS accesses, max(pages) AS pages FROM run_region JOIN shown USING (run_id)
@@ -18,7 +18,7 @@
 #   FROM line LEFT JOIN trace_region USING (region) ORDER BY line
 # data columns: SELECT number, label FROM shown ORDER BY number
 
-set title heading('Local share of accesses by region and policy')
+set title heading('Local share of accesses by region and policy') offset (txt ? -16 : -12)
 set xrange [0.5:runs + 0.5]
 set yrange [regions + 0.5:0.5]
 unset xtics
@@ -47,7 +47,7 @@ if (txt) {
     set lmargin 31
     set rmargin 3
     slant = runs > 1 && label_chars * 9 > (size_x - 300) / runs
-    set bmargin (slant ? 4 + label_chars * 0.32 : 5)
+    set bmargin (slant ? 4 + label_chars * 0.28 : 5)
     set label 1 'local accesses (%); m: pages migrated, r: replicated; in brackets: pages'.more at screen 0.5, screen 14.0 / size_y center
     slanted = slant ? data_columns : '/dev/null'
     level = slant ? '/dev/null' : data_columns
@@ -55,8 +55,8 @@ if (txt) {
     plot data_shares using 'number':'line':(column('number') - 0.5):(column('number') + 0.5):(column('line') - 0.5):(column('line') + 0.5):'local_percent' \
              with boxxyerror fillcolor palette linewidth 1 dashtype 1, \
          data_shares using 'number':'line':(cell(column('local_percent'), column('moved'))):(column('local_percent') > 55 ? 0xFFFFFF : 0) \
-             with labels textcolor rgb variable font ',10', \
+             with labels textcolor rgb variable font small, \
          slanted using 'number':(regions + 0.5):'label' with labels right rotate by 30 offset 0, -0.6, \
          level using 'number':(regions + 0.5):'label' with labels center offset 0, -0.8, \
-         data_lines using (0.5):'line':(name(stringcolumn('region'), column('pages')).'  ') with labels right
+         data_lines using (0.5):'line':(name(stringcolumn('region'), column('pages'))) with labels right offset -0.7, 0
 }

@@ -50,5 +50,5 @@ if (txt) {
     numbers = nodes <= 16 ? data_traffic : '/dev/null'
     plot data_traffic using 'to_node':'from_node':'percent' with image pixels, \
          numbers using 'to_node':'from_node':(cell(column('percent'))):(column('percent') > most * 0.6 ? 0xFFFFFF : 0) \
-         with labels textcolor rgb variable font (nodes > 8 ? ',8' : ',10')
+         with labels textcolor rgb variable font small
 }
