@@ -46,7 +46,10 @@ LIBRARY  := $(TOOLS) $(SOURCES) $(REPLAY) $(MEMORY) $(MACHINE) $(POLICIES) $(TRA
 
 NAMES    := disco-record disco-replay disco-plot disco-sql disco-trace
 COMMANDS := $(addprefix $(BUILD)/,$(NAMES)) $(BUILD)/disco.so
-MANUALS  := $(patsubst %,$(BUILD)/man/%.1,$(NAMES))
+# a page for each command and subcommand
+PAGES    := $(NAMES) disco-record-perf disco-record-import \
+            $(addprefix disco-trace-,info verify dump sample merge)
+MANUALS  := $(patsubst %,$(BUILD)/man/%.1,$(PAGES))
 
 all: libraries-found $(COMMANDS) $(if $(shell command -v help2man),$(MANUALS))
 
@@ -82,9 +85,22 @@ libraries-found:
 	  $(PKG_CONFIG) --print-errors --exists $(LIBRARIES); exit 1; }
 
 # man pages are the --help texts, so that they cannot disagree
-$(BUILD)/man/%.1: $(BUILD)/%
+ABOUT_disco-record        := record the memory references of a program
+ABOUT_disco-record-perf   := record a program through the kernel's perf events
+ABOUT_disco-record-import := make a trace of another tool's file
+ABOUT_disco-replay        := replay a trace under placement policies on a NUMA machine
+ABOUT_disco-plot          := draw charts of the replays of a trace
+ABOUT_disco-sql           := ask a trace and its results in SQL
+ABOUT_disco-trace         := look at traces, check, print, sample and merge them
+ABOUT_disco-trace-info    := what a trace is
+ABOUT_disco-trace-verify  := check every block of a trace
+ABOUT_disco-trace-dump    := print references and events
+ABOUT_disco-trace-sample  := write a trace with one reference in N of another
+ABOUT_disco-trace-merge   := write one trace from several
+$(MANUALS): $(BUILD)/man/%.1: $(COMMANDS)
 	@mkdir -p $(@D)
-	help2man --no-info --no-discard-stderr --manual='Disco' --source='Disco $(VERSION)' $< -o $@
+	help2man --no-info --no-discard-stderr --manual=Disco --source='Disco $(VERSION)' --name="$(ABOUT_$*)" \
+	  --version-string='$* $(VERSION)' "$(BUILD)/$(patsubst disco-record-%,disco-record %,$(patsubst disco-trace-%,disco-trace %,$*))" -o $@
 
 deps:
 	@.ci/install-packages all
@@ -140,7 +156,7 @@ lint: deps-lint
 	@$(MAKE) --no-print-directory -s $(BUILD)/schema.h
 	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
 	@echo "clang-tidy on $(words $(PRODUCT)) files"
-	@printf '%s\n' $(PRODUCT) | xargs -P2 -n4 sh -c 'clang-tidy --quiet "$$@" -- -std=gnu17 -I. -I$(BUILD) -D_GNU_SOURCE \
+	@printf '%s\n' $(PRODUCT) | xargs -P2 -n1 sh -c 'clang-tidy --quiet "$$@" -- -std=gnu17 -I. -I$(BUILD) -D_GNU_SOURCE \
 	  -DDISCO_VERSION=\"$(VERSION)\" $(LIB_CFLAGS) 2>&1 | { ! grep -E "warning:|error:"; }' _
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
 	  --suppressions-list=.ci/cppcheck-suppressions -j2 -I. -I$(BUILD) -D_GNU_SOURCE $(PRODUCT)
@@ -166,7 +182,7 @@ install: all
 	for name in $(NAMES); do install -m 644 collector/completion.bash $(COMPDIR)/$$name; done
 
 uninstall:
-	rm -f $(addprefix $(BINDIR)/,$(NAMES)) $(addprefix $(COMPDIR)/,$(NAMES)) $(patsubst %,$(MANDIR)/%.1,$(NAMES))
+	rm -f $(addprefix $(BINDIR)/,$(NAMES)) $(addprefix $(COMPDIR)/,$(NAMES)) $(patsubst %,$(MANDIR)/%.1,$(PAGES))
 	rm -rf $(EXTDIR) $(INCDIR) $(DATADIR)
 
 clean:
