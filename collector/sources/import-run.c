@@ -115,9 +115,8 @@ static char *too_long(struct import *import)
 }
 
 /* Lines of `input` to the parser, as many at a time as the buffer holds. */
-static char *feed(const struct import_format *format, struct import *import, void *parser,
-                  struct input *input, char *buffer, import_watch *watch, void *context,
-                  bool *stopped)
+static char *feed(const struct import_format *format, struct import *import, struct input *input,
+                  char *buffer, import_watch *watch, void *context, bool *stopped)
 {
     size_t held = 0;      /* bytes of a line that has not ended yet, at the buffer's front */
     bool passing = false; /* the rest of a line that was too long */
@@ -138,7 +137,7 @@ static char *feed(const struct import_format *format, struct import *import, voi
             passing = false;
         }
         if (last != NULL && last >= first) {
-            error = format->lines(parser, first, (size_t)(last + 1 - first));
+            error = format->lines(import->parser, first, (size_t)(last + 1 - first));
             if (error != NULL) {
                 return error;
             }
@@ -159,10 +158,9 @@ static char *feed(const struct import_format *format, struct import *import, voi
     return NULL;
 }
 
-static char *finish(const struct import_format *format, struct import *import, void *parser,
-                    bool stopped)
+static char *finish(const struct import_format *format, struct import *import, bool stopped)
 {
-    char *error = format->finish(parser);
+    char *error = format->finish(import->parser);
     if (error == NULL) {
         error = import_note_count(import, "lines_skipped", import->skipped);
     }
@@ -181,28 +179,35 @@ static char *finish(const struct import_format *format, struct import *import, v
                         import->first_skipped != NULL ? import->first_skipped : "");
 }
 
+/* From the first line to the notes. */
+static char *run(const struct import_format *format, struct import *import, struct input *input,
+                 char *buffer, import_watch *watch, void *watch_context,
+                 struct import_result *result)
+{
+    char *error = format->open(import, &import->parser);
+    if (error != NULL) {
+        result->wrong_options = true;
+        return error;
+    }
+    error = feed(format, import, input, buffer, watch, watch_context, &result->stopped);
+    if (error == NULL) {
+        error = finish(format, import, result->stopped);
+    }
+    format->close(import->parser);
+    return error;
+}
+
 char *import_run(const struct import_format *format, const struct import_options *options,
                  struct input *input, struct import_sink *sink, import_watch *watch,
                  void *watch_context, struct import_result *result)
 {
     struct import import = {.options = options, .sink = sink, .file = input_name(input)};
     *result = (struct import_result){0};
-    void *parser = NULL;
     char *buffer = malloc(IMPORT_LINE_BYTES + 1);
     if (buffer == NULL) {
-        return import_error("%s: out of memory", import.file);
+        return import_error("%s: out of memory", input_name(input));
     }
-    char *error = format->open(&import, &parser);
-    if (error != NULL) {
-        result->wrong_options = true;
-        free(buffer);
-        return error;
-    }
-    error = feed(format, &import, parser, input, buffer, watch, watch_context, &result->stopped);
-    if (error == NULL) {
-        error = finish(format, &import, parser, result->stopped);
-    }
-    format->close(parser);
+    char *error = run(format, &import, input, buffer, watch, watch_context, result);
     result->refs = import.refs;
     result->lines = import.line;
     result->skipped = import.skipped;

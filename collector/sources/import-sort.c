@@ -65,8 +65,8 @@ char *import_sort_drain(struct import_sort *sort,
     }
     char *error = NULL;
     int step = SQLITE_ROW;
+    struct import_ref ref;
     while (error == NULL && (step = sqlite3_step(select)) == SQLITE_ROW) {
-        struct import_ref ref;
         memcpy(&ref, sqlite3_column_blob(select, 0), sizeof ref);
         error = take(context, &ref);
     }

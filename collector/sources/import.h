@@ -70,6 +70,7 @@ struct import_options {
 struct import {
     const struct import_options *options;
     struct import_sink *sink;
+    void *parser;        /* the format's own */
     const char *file;    /* as errors name it */
     uint64_t line;       /* number of the line being read, from 1 */
     uint64_t refs;       /* given to the sink */
