@@ -2,7 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -30,9 +33,40 @@ static void wait_and_exec(char *const *argv, int go, int fault)
     _exit(127);
 }
 
+static char *not_executable(const char *name, int error)
+{
+    return perf_error("%s: cannot be executed: %s; give a program that is there and executable",
+                      name, strerror(error));
+}
+
+/* What execvp(3) would find: a wrong name is refused before an older trace is replaced. */
+static char *look_for(const char *name)
+{
+    const char *search = getenv("PATH");
+    char *path, *rest, *folder, candidate[PATH_MAX];
+    int error = ENOENT;
+    if (strchr(name, '/') != NULL)
+        return access(name, X_OK) == 0 ? NULL : not_executable(name, errno);
+    if (search == NULL || (path = strdup(search)) == NULL)
+        return NULL; /* execvp has a path of its own then; its answer counts */
+    rest = path;
+    while (error != 0 && (folder = strsep(&rest, ":")) != NULL) {
+        snprintf(candidate, sizeof candidate, "%s/%s", folder[0] ? folder : ".", name);
+        if (access(candidate, X_OK) == 0)
+            error = 0;
+        else if (errno == EACCES)
+            error = EACCES;
+    }
+    free(path);
+    return error ? not_executable(name, error) : NULL;
+}
+
 char *perf_command_prepare(char *const *argv, struct perf_command *command)
 {
     int go[2], fault[2];
+    char *missing = look_for(argv[0]);
+    if (missing)
+        return missing;
     if (pipe2(go, O_CLOEXEC) != 0)
         return perf_error("%s: cannot make a pipe: %s", argv[0], strerror(errno));
     if (pipe2(fault, O_CLOEXEC) != 0) {
@@ -82,8 +116,7 @@ char *perf_command_run(struct perf_command *command, const char *name)
         return NULL; /* executed (or killed before it could be: its status will say so) */
     (void)waitpid(command->pid, &command->status, 0);
     command->pid = 0;
-    return perf_error("%s: cannot be executed: %s; give a program that is there and executable",
-                      name, strerror(error));
+    return not_executable(name, error);
 }
 
 bool perf_command_ended(struct perf_command *command)

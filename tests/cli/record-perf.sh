@@ -108,6 +108,9 @@ check "a command ended by a signal is reported" test "$rc:$(grep -c 'ended by si
 refuses "a command that does not exist" 1 'cannot be executed' "$RECORD" perf -o "$TMP/x.db" -- "$TMP/nosuch"
 check "...leaves no trace" test ! -e "$TMP/x.db"
 refuses "a command that is not executable" 1 'cannot be executed' "$RECORD" perf -o "$TMP/x.db" "$TMP/touch.c"
+cp "$TMP/t.db" "$TMP/old.db"
+refuses "a command that is not on the PATH" 1 'cannot be executed' "$RECORD" perf --replace -o "$TMP/old.db" no-such-command
+check "...and an older trace stays" cmp "$TMP/t.db" "$TMP/old.db"
 check "a command's options are its own" test "$("$RECORD" perf -o "$TMP/o.db" echo -e -c -o 2>/dev/null)" = '-c -o'
 
 # --- usage
