@@ -1,15 +1,15 @@
 /* Turns a block of references and events into bytes and back.
  *
- * The form is versioned: CODEC_VERSION is stored beside every block, and a decoder refuses others
- * by name. Encoding is a function of the block alone: same block, same bytes. Decoding trusts
- * nothing: every count, offset and length is checked, and any input ends in a block or an error.
+ * The form (codec-format.h) is versioned: CODEC_VERSION is stored beside every block, and a decoder
+ * refuses others by name. Encoding is a function of the block alone: same block, same bytes.
+ * Decoding trusts nothing: every count, offset and length is checked, and any input ends in a block
+ * or an error.
  */
 #ifndef DISCO_TRACE_CODEC_H
 #define DISCO_TRACE_CODEC_H
 
+#include "collector/trace/codec-format.h"
 #include "collector/trace/event.h"
-
-#define CODEC_VERSION 1u
 
 /* Working memory for encoding or decoding; one a thread. NULL when memory is short. */
 struct codec;
