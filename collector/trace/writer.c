@@ -1,5 +1,6 @@
 #include "collector/trace/writer.h"
 
+#include "collector/trace/encoder.h"
 #include "collector/trace/writer-file.h"
 
 #include <stdio.h>
@@ -16,14 +17,17 @@
 #define PAGE_BYTES_LEAST 512u
 #define PAGE_BYTES_MOST  (1u << 30)
 
-/* One block is open. It is stored when it is full; a commit stores it as far as it has come, under
- * the number that the full one takes over. So what ends up in the file does not depend on the
- * clock: the same input gives the same blocks. */
+/* One block is open. When it is full it goes to the encoder, and into the file when the next is
+ * full; a commit stores both, the open one as far as it has come, under the number that the full
+ * one takes over. So what ends up in the file does not depend on the clock: the same input gives
+ * the same blocks. */
 struct trace_writer {
     struct writer_file *file;
-    struct codec *codec;
+    struct encoder *encoder;
     struct page_counts *counts;
-    struct ref_block *block;
+    struct ref_block *block; /* open */
+    struct ref_block *other; /* with the encoder, while `encoding` */
+    bool encoding;
     uint32_t *space_of; /* [streams]: where each stream is as of the last counted reference */
     size_t space_of_room;
     uint32_t streams, spaces, regions;
@@ -85,9 +89,10 @@ static char *wrong_facts(const char *path, const struct trace_facts *facts)
 static void writer_free(struct trace_writer *writer)
 {
     writer_file_close(writer->file);
-    codec_free(writer->codec);
+    encoder_free(writer->encoder); /* first: it may still read a block */
     page_counts_free(writer->counts);
     ref_block_free(writer->block);
+    ref_block_free(writer->other);
     free(writer->space_of);
     free(writer->failure);
     free(writer);
@@ -105,10 +110,12 @@ char *trace_writer_create(const char *path, const struct trace_facts *facts, boo
         return line(path, "out of memory");
     writer->columns = facts->columns;
     writer->clock = facts->time_unit == TIME_NS;
-    writer->codec = codec_new();
+    writer->encoder = encoder_new();
     writer->counts = page_counts_new((unsigned)__builtin_ctz(facts->page_bytes));
     writer->block = ref_block_new(facts->columns);
-    if (writer->codec == NULL || writer->counts == NULL || writer->block == NULL)
+    writer->other = ref_block_new(facts->columns);
+    if (writer->encoder == NULL || writer->counts == NULL || writer->block == NULL ||
+        writer->other == NULL)
         error = line(path, "out of memory");
     else
         error = writer_file_create(path, facts, replace, &writer->file);
@@ -116,7 +123,7 @@ char *trace_writer_create(const char *path, const struct trace_facts *facts, boo
         writer_free(writer);
         return error;
     }
-    writer->block->columns = facts->columns;
+    writer->block->columns = writer->other->columns = facts->columns;
     writer->until_clock = CLOCK_EVERY;
     writer->last_commit_ns = now_ns();
     *out = writer;
@@ -237,32 +244,47 @@ static char *count(struct trace_writer *writer)
     return NULL;
 }
 
-/* Stores the open block as far as it has come. */
-static char *store(struct trace_writer *writer)
+/* Hands the open block to the encoder, as far as it has come. */
+static char *begin_encoding(struct trace_writer *writer)
 {
     struct ref_block *block = writer->block;
-    if (block->refs == writer->stored_refs && block->events == writer->stored_events)
-        return NULL;
     char *error = count(writer);
     if (error != NULL)
         return error;
-    if (!writer->clock) {
-        block->first_time = block->first_ref;
-        block->last_time = block->first_ref + (block->refs != 0 ? block->refs - 1 : 0);
-    } else {
-        block->first_time = block->last_time = writer->last_time;
-    }
-    struct block_row row = {.codec = CODEC_VERSION};
-    block_row_describe(block, &row);
-    const char *why = codec_encode(writer->codec, block, &row.data, &row.data_bytes);
+    block->first_time = writer->clock ? writer->last_time : block->first_ref;
+    block->last_time =
+        writer->clock || block->refs == 0 ? block->first_time : block->first_ref + block->refs - 1;
+    encoder_begin(writer->encoder, block);
+    writer->encoding = true;
+    return NULL;
+}
+
+/* Puts the block that the encoder has into the file. */
+static char *finish_encoding(struct trace_writer *writer)
+{
+    if (!writer->encoding)
+        return NULL;
+    writer->encoding = false;
+    struct block_row row;
+    const char *why = encoder_finish(writer->encoder, &row);
     if (why != NULL)
         return line(writer_file_path(writer->file), why);
-    row.crc32c = crc32c(0, row.data, row.data_bytes);
-    error = writer_file_block(writer->file, &row);
+    writer->totals.blocks = row.number + 1;
+    return writer_file_block(writer->file, &row);
+}
+
+/* Stores everything so far, the open block as far as it has come. */
+static char *store(struct trace_writer *writer)
+{
+    char *error = finish_encoding(writer);
+    const struct ref_block *block = writer->block;
+    if (error != NULL ||
+        (block->refs == writer->stored_refs && block->events == writer->stored_events))
+        return error;
     writer->stored_refs = block->refs;
     writer->stored_events = block->events;
-    writer->totals.blocks = block->number + 1;
-    return error;
+    error = begin_encoding(writer);
+    return error != NULL ? error : finish_encoding(writer);
 }
 
 static char *commit(struct trace_writer *writer, bool complete)
@@ -292,16 +314,21 @@ static char *tick(struct trace_writer *writer)
     return commit(writer, false);
 }
 
-/* Stores the full block and opens the next. */
+/* The full block goes to the encoder, the one before it into the file, and the next is opened. */
 static char *next_block(struct trace_writer *writer)
 {
-    char *error = store(writer);
+    char *error = finish_encoding(writer);
+    if (error == NULL)
+        error = begin_encoding(writer);
     if (error != NULL)
         return error;
-    struct ref_block *block = writer->block;
-    block->number++;
-    block->first_ref += block->refs;
-    block->refs = block->runs = block->events = 0;
+    struct ref_block *full = writer->block;
+    struct ref_block *open = writer->other;
+    writer->block = open;
+    writer->other = full;
+    open->number = full->number + 1;
+    open->first_ref = full->first_ref + full->refs;
+    open->refs = open->runs = open->events = 0;
     writer->counted_refs = writer->counted_events = 0;
     writer->stored_refs = writer->stored_events = 0;
     return tick(writer);
@@ -373,8 +400,8 @@ static char *add_refs(struct trace_writer *writer, uint32_t stream, const uint64
         return refuse(writer, "references came with other columns than the trace has");
     if (stream >= writer->streams)
         return refuse(writer, "a reference belongs to a stream that was not announced");
-    struct ref_block *block = writer->block;
     while (refs != 0) {
+        struct ref_block *block = writer->block;
         size_t room = TRACE_BLOCK_REFS - block->refs;
         size_t part = refs < room ? refs : room;
         uint8_t seen = 0;
