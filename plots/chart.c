@@ -2,16 +2,12 @@
 
 #include <ctype.h>
 #include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "plots/text.h"
-
-/* A script is a page or two; what is longer is not one. */
-#define SCRIPT_BYTES_MAX (1u << 20)
 
 char *executable_folder(void)
 {
@@ -62,24 +58,17 @@ static char *read_text(const char *path, char **out)
 {
     FILE *file = fopen(path, "re");
     if (file == NULL)
-        return text_message("%s: cannot be read: %s", path, strerror(errno));
-    char *text = malloc(SCRIPT_BYTES_MAX + 1);
-    if (text == NULL) {
-        fclose(file);
-        return text_message("out of memory");
-    }
-    size_t bytes = fread(text, 1, SCRIPT_BYTES_MAX, file);
-    bool whole = feof(file) != 0;
-    bool failed = ferror(file) != 0;
+        return text_message("%s: cannot be read: %m", path);
+    char *text = NULL;
+    size_t room = 0;
+    ssize_t bytes = getdelim(&text, &room, '\0', file);
+    bool whole = bytes > 0 && text[bytes - 1] != '\0' && ferror(file) == 0;
     fclose(file);
-    if (failed || !whole || memchr(text, '\0', bytes) != NULL) {
+    if (!whole) {
         free(text);
-        return text_message(
-            "%s: is no gnuplot script: cannot be read, longer than 1 MiB, or not text", path);
+        return text_message("%s: cannot be read, or is no text; install Disco again", path);
     }
-    text[bytes] = '\0';
-    char *fitting = realloc(text, bytes + 1);
-    *out = fitting != NULL ? fitting : text;
+    *out = text;
     return NULL;
 }
 
@@ -154,30 +143,38 @@ static char *add_query(struct chart *chart, enum query_kind kind, const char *na
     return query->name != NULL && query->sql != NULL ? NULL : text_message("out of memory");
 }
 
+/* "KEY: TEXT", "KEY NAME: TEXT", or "extension" alone. */
 static char *take_entry(struct chart *chart, char *entry)
 {
-    char *text = strchr(entry, ':');
-    if (text == NULL) {
-        chart->extension = chart->extension || strcmp(entry, "extension") == 0;
-        return strcmp(entry, "extension") == 0 ? NULL : text_message("'%s' is no entry", entry);
+    static const struct {
+        const char *key;
+        enum query_kind kind;
+    } queries[] = {{"let", QUERY_LET}, {"data", QUERY_DATA}, {"table", QUERY_TABLE}};
+    const struct {
+        const char *key;
+        char **field;
+    } texts[] = {{"about", &chart->about}, {"empty", &chart->empty}, {"size", &chart->size_sql}};
+
+    char *text = entry;
+    const char *head = strsep(&text, ":");
+    if (text == NULL && strcmp(head, "extension") == 0) {
+        chart->extension = true;
+        return NULL;
     }
-    *text++ = '\0';
+    if (text == NULL)
+        return text_message("'%s' is no entry", head);
     text += strspn(text, " ");
-    if (strcmp(entry, "about") == 0)
-        return set_text(&chart->about, text);
-    if (strcmp(entry, "empty") == 0)
-        return set_text(&chart->empty, text);
-    if (strcmp(entry, "size") == 0)
-        return set_text(&chart->size_sql, text);
-    if (strcmp(entry, "picture") == 0)
+    char *name = entry;
+    const char *key = strsep(&name, " ");
+    for (size_t i = 0; name == NULL && i < sizeof texts / sizeof *texts; i++)
+        if (strcmp(key, texts[i].key) == 0)
+            return set_text(texts[i].field, text);
+    for (size_t i = 0; name != NULL && i < sizeof queries / sizeof *queries; i++)
+        if (strcmp(key, queries[i].key) == 0)
+            return add_query(chart, queries[i].kind, name, text);
+    if (name == NULL && strcmp(key, "picture") == 0)
         return set_picture(chart, text);
-    if (strncmp(entry, "let ", 4) == 0)
-        return add_query(chart, QUERY_LET, entry + 4, text);
-    if (strncmp(entry, "data ", 5) == 0)
-        return add_query(chart, QUERY_DATA, entry + 5, text);
-    if (strncmp(entry, "table ", 6) == 0)
-        return add_query(chart, QUERY_TABLE, entry + 6, text);
-    return text_message("'%s' is no entry", entry);
+    return text_message("'%s' is no entry", key);
 }
 
 char *chart_parse(const char *file, const char *name, const char *text, struct chart *out)
@@ -252,7 +249,7 @@ static char *add_script(struct charts *charts, const char *path, const char *fil
 {
     char *text = NULL;
     char *why = read_text(path, &text);
-    if (why != NULL)
+    if (why != NULL || text == NULL)
         return why;
     if (strcmp(file_name, "common.gp") == 0) {
         charts->common = text;
@@ -283,7 +280,7 @@ char *charts_read(const char *folder, struct charts *out)
     struct dirent **names;
     int count = scandir(folder, &names, is_script, alphasort);
     if (count < 0)
-        return text_message("%s: cannot be read: %s", folder, strerror(errno));
+        return text_message("%s: cannot be read: %m", folder);
     char *why = NULL;
     for (int i = 0; i < count; i++) {
         char *path;

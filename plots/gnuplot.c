@@ -15,8 +15,6 @@
 /* What is kept of gnuplot's complaints. */
 #define COMPLAINT_BYTES 4096u
 
-extern char **environ;
-
 /* Starts gnuplot with its standard error in the pipe and its standard output nowhere. */
 static int start(const char *folder, const char *script, const char *set_output, int complaint[2],
                  pid_t *child)
