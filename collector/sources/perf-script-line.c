@@ -481,6 +481,10 @@ enum perf_line perf_line_read(struct span line, unsigned fields, struct perf_sam
         memmem(line.at, span_bytes(line), "PERF_RECORD_", sizeof "PERF_RECORD_" - 1) != NULL) {
         return PERF_OTHER;
     }
+    if (*line.at == '\t' && read_hex(first, &sample->ip)) {
+        sample->has = PERF_BIT(PERF_IP);
+        return PERF_FRAME; /* perf begins frames with a tab, and never a sample */
+    }
     if (!read_comm_and_head(&reading, &rest)) {
         if (read_hex(first, &sample->ip) && is_blank(*line.at)) {
             sample->has = PERF_BIT(PERF_IP);

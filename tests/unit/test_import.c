@@ -492,6 +492,19 @@ static void a_call_chain_gives_the_instruction_of_its_sample(void **state)
     expect_ref(1, 0x7f3eadc20321, REF_TOUCH | REF_MODE_KERNEL);
 }
 
+static void a_call_chain_is_no_sample_even_where_only_addresses_are_printed(void **state)
+{
+    (void)state;
+    struct import_options options = {.fields = "addr,ip"};
+    well(&import_perf_script, &options,
+         "    557aa4a515c0\n\tffffffff817554ea\n\t          4006a5\n\n    7f5ee6d50110\n\t         "
+         " 4006a6\n");
+    assert_int_equal(found.refs, 2);
+    expect_ref(0, 0x557aa4a515c0, REF_TOUCH | REF_MODE_KERNEL);
+    expect_ref(1, 0x7f5ee6d50110, REF_TOUCH);
+    assert_int_equal(found.ref[1].column[COLUMN_IP], 0x4006a6);
+}
+
 static void cpus_of_threads_come_from_the_map(void **state)
 {
     (void)state;
@@ -533,6 +546,7 @@ int main(void)
         cmocka_unit_test(a_line_whose_fields_cannot_be_told_apart_is_refused),
         cmocka_unit_test(samples_without_an_address_are_counted_and_alone_refused),
         cmocka_unit_test(a_call_chain_gives_the_instruction_of_its_sample),
+        cmocka_unit_test(a_call_chain_is_no_sample_even_where_only_addresses_are_printed),
         cmocka_unit_test(cpus_of_threads_come_from_the_map),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
