@@ -34,6 +34,7 @@ typedef uint16_t eight_numbers __attribute__((vector_size(16)));
 #define SCRATCHES 9u
 struct codec_work {
     uint32_t refs;
+    bool fits;
     uint64_t *addr;                 /* of the block itself */
     uint8_t what[ROOM], size[ROOM]; /* of each reference; size 0 where sizes are apart */
     uint16_t place_at[ROOM];        /* of each foretold reference, its place */
@@ -55,11 +56,11 @@ void codec_work_free(struct codec_work *work);
 bool work_load(struct codec_work *work, const struct ref_block *block);
 void work_store(const struct codec_work *work, struct ref_block *block, bool sized);
 
-/* One encoding. `put` reads refs, addr, what and size; *fits is false, and nothing is written, for
- * a block that the encoding is not made for. `get` reads refs, and fills the rest. Both return NULL
- * or what is wrong (static text). */
+/* One encoding. `put` reads refs, addr, what and size; it sets work->fits to false, and writes
+ * nothing, for a block that the encoding is not made for. `get` reads refs, and fills the rest.
+ * Both return NULL or what is wrong (static text). */
 struct address_codec {
-    const char *(*put)(struct section_out *out, struct codec_work *work, bool *fits);
+    const char *(*put)(struct section_out *out, struct codec_work *work);
     const char *(*get)(struct section_in *in, struct codec_work *work);
 };
 

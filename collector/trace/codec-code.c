@@ -163,13 +163,13 @@ static void put_copy(struct code_put *put, uint32_t from, uint32_t at, uint32_t 
         work->place_at[at + i] = work->place_at[from + i];
 }
 
-static const char *code_put(struct section_out *out, struct codec_work *work, bool *fits)
+static const char *code_put(struct section_out *out, struct codec_work *work)
 {
     struct code_put put = {.work = work};
     for (unsigned section = 0; section < CODE_SECTIONS; section++)
         put.start[section] = put.end[section] = work->scratch[section];
-    *fits = sign_all(work);
-    if (!*fits)
+    work->fits = sign_all(work);
+    if (!work->fits)
         return NULL;
     memset(work->last_at, 0xFF, sizeof work->last_at); /* NOWHERE */
     uint32_t literals = 0;

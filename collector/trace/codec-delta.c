@@ -1,11 +1,11 @@
 /* ADDRESS_DELTA: the plain way, for blocks that the other encodings do no better. */
 #include "collector/trace/codec-address.h"
 
-static const char *delta_put(struct section_out *out, struct codec_work *work, bool *fits)
+static const char *delta_put(struct section_out *out, struct codec_work *work)
 {
     uint64_t before[REF_KIND_MASK + 1u] = {0};
     uint8_t *const start = work->scratch[0], *next = start;
-    *fits = true;
+    work->fits = true;
     for (uint32_t i = 0; i < work->refs; i++) {
         uint64_t *const last = &before[ref_kind_of(work->what[i])];
         next = varint_put(next, zigzag(work->addr[i] - *last));

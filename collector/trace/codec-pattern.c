@@ -68,9 +68,9 @@ static void place_all(struct codec_work *work)
     memset(work->place, 0, PLACES * sizeof *work->place);
 }
 
-static const char *pattern_put(struct section_out *out, struct codec_work *work, bool *fits)
+static const char *pattern_put(struct section_out *out, struct codec_work *work)
 {
-    *fits = true;
+    work->fits = true;
     const char *wrong = whats_put(out, work);
     if (wrong)
         return wrong;

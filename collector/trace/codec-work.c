@@ -81,5 +81,5 @@ const char *whats_get(struct section_in *in, struct codec_work *work)
     uint8_t any = 0;
     for (uint32_t i = 0; i < work->refs; i++)
         any |= work->what[i];
-    return any & ~REF_WHAT_MASK ? "a reference is of an unknown kind" : NULL;
+    return (any & ~REF_WHAT_MASK) != 0 ? "a reference is of an unknown kind" : NULL;
 }

@@ -185,19 +185,18 @@ static const char *put_references(struct codec *codec, struct section_out *out,
     uint8_t *const best = out->next;
     size_t best_bytes = 0;
     for (unsigned i = mostly_code(block) ? 0 : 1; i < sizeof order / sizeof *order; i++) {
-        bool fits;
         uint8_t *const start = best + best_bytes;
         out->next = start;
         section_put_byte(out, (uint8_t)order[i]);
-        const char *wrong = address_codecs[order[i]]->put(out, codec->work, &fits);
+        const char *wrong = address_codecs[order[i]]->put(out, codec->work);
         if (wrong)
             return wrong;
         const size_t bytes = (size_t)(out->next - start);
-        if (fits && (best_bytes == 0 || bytes < best_bytes)) {
+        if (codec->work->fits && (best_bytes == 0 || bytes < best_bytes)) {
             memmove(best, start, bytes);
             best_bytes = bytes;
         }
-        if (fits && best_bytes <= (size_t)block->refs * GOOD_BYTES_PER_REF)
+        if (codec->work->fits && best_bytes <= (size_t)block->refs * GOOD_BYTES_PER_REF)
             break;
     }
     out->next = best + best_bytes;

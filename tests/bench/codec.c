@@ -35,6 +35,7 @@ struct bench {
     struct ref_block *block, *back;
     const uint8_t *bytes; /* of the last encoding */
     size_t size_bytes;
+    struct section_in in; /* what of them is not yet decoded */
 };
 
 /* A way to store blocks: both return NULL or what is wrong. */
@@ -61,20 +62,20 @@ static const char *decode_chosen(struct bench *bench)
 static const char *encode_by(struct bench *bench, const struct address_codec *encoding)
 {
     struct section_out out = {bench->out, bench->out, bench->out + OUT_BYTES, bench->compress};
-    bool fits;
     work_load(bench->work, bench->block);
-    const char *wrong = encoding->put(&out, bench->work, &fits);
+    const char *wrong = encoding->put(&out, bench->work);
     bench->bytes = bench->out;
     bench->size_bytes = (size_t)(out.next - out.start);
-    return wrong || fits ? wrong : "a block does not fit the encoding";
+    return wrong || bench->work->fits ? wrong : "a block does not fit the encoding";
 }
 
 static const char *decode_by(struct bench *bench, const struct address_codec *encoding)
 {
-    struct section_in in = {bench->bytes, bench->bytes + bench->size_bytes, bench->decompress};
+    bench->in =
+        (struct section_in){bench->bytes, bench->bytes + bench->size_bytes, bench->decompress};
     bench->back->refs = bench->work->refs = bench->block->refs;
     bench->work->addr = bench->back->addr;
-    const char *wrong = encoding->get(&in, bench->work);
+    const char *wrong = encoding->get(&bench->in, bench->work);
     if (!wrong)
         work_store(bench->work, bench->back, true);
     return wrong;
