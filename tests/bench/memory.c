@@ -2,8 +2,9 @@
  *
  *   memory [LACKEY|- [MACHINE]]     reads `valgrind --tool=lackey --trace-mem=yes` text
  *
- * Without a file a generated trace is used: eight streams over private pages, a shared table and a
- * write-shared page. The trace lies decoded in memory, so only the subsystem is measured.
+ * Rates are by CPU time. Without a file a generated trace is used: eight streams over private
+ * pages, a shared table and a write-shared page. The trace lies decoded in memory, so only the
+ * subsystem is measured.
  */
 #include "vmm-core/memory/memory.h"
 
@@ -64,7 +65,7 @@ static void generate(struct refs *refs)
 static double now_s(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 

@@ -227,7 +227,7 @@ static void draw_machine(struct trial *trial)
         trial->latency[pair] = 100 + draw(trial, distances);
 
     struct machine_tlb *const tlb = &machine->tlb;
-    tlb->ways = 1 + draw(trial, 5);
+    tlb->ways = draw(trial, 5) ? 1 + draw(trial, 5) : 9 + draw(trial, 7); /* wide ones filter */
     tlb->entries = draw(trial, 8) ? tlb->ways << draw(trial, 3) : 0;
     tlb->pages_per_entry = 1 + draw(trial, 2);
     tlb->refill = draw(trial, 3) ? TLB_REFILL_SOFTWARE : TLB_REFILL_HARDWARE;

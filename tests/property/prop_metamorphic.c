@@ -112,7 +112,7 @@ static void draw_trial(struct trial *trial, uint64_t seed, bool symmetric)
         const bool local = pair % (machine->nodes + 1) == 0;
         trial->latency[pair] = symmetric ? (local ? 100 : 300) : 50 + draw(&random, 400);
     }
-    machine->tlb.ways = 1 + draw(&random, 8);
+    machine->tlb.ways = 1 + draw(&random, 16);
     machine->tlb.entries = machine->tlb.ways << draw(&random, 3);
     machine->tlb.pages_per_entry = 1 + draw(&random, 2);
     machine->tlb.replacement = draw(&random, 2) ? TLB_REPLACE_LRU : TLB_REPLACE_RANDOM;

@@ -196,7 +196,11 @@ static void tlb_entries_that_disagree_are_named(void **state)
     expect(&f, "in use with no valid page");
     set_up(&f);
     f.memory->cpu[2]->tlb.tag[entry] = TLB_EMPTY;
+    f.memory->cpu[2]->tlb.used[0]--;
     expect(&f, "cannot be found by its tag");
+    set_up(&f);
+    f.memory->cpu[2]->tlb.used[0]++;
+    expect(&f, "lost count of the entries in use");
 }
 
 static void fast_entries_that_disagree_are_named(void **state)

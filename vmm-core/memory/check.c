@@ -227,6 +227,13 @@ static char *check_tlb(const struct memory *memory, const struct cpu *cpu, const
                        const char *where, bool one_space)
 {
     char *error = NULL;
+    uint32_t used = 0;
+    for (uint32_t set = 0; set <= tlb->set_mask; set++)
+        used += tlb->used[set];
+    for (uint32_t entry = 0; entry < tlb->entries; entry++)
+        used -= tlb->tag[entry] != TLB_EMPTY;
+    if (used)
+        return wrong("CPU %u: its %s has lost count of the entries in use", cpu->index, where);
     for (uint32_t entry = 0; entry < tlb->entries && !error; entry++) {
         uint32_t valid = 0;
         for (uint32_t at = 0; at < tlb->halves && !error; at++) {

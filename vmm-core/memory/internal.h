@@ -61,11 +61,13 @@ struct tlb_half {
 /* Set-associative, entry `set * ways + way`. An entry is in use while any half of it is valid. */
 struct tlb {
     uint32_t entries, ways, halves; /* entries 0: there is none */
-    uint32_t halves_shift, set_mask;
+    uint32_t halves_shift, set_mask, filter_mask;
     uint64_t *tag;   /* [entries] VPN / halves, or TLB_EMPTY */
     uint64_t *stamp; /* [entries] ordinal of the last reference that used it; [1] if no entries */
     uint32_t *space; /* [entries] */
     struct tlb_half *half; /* [entries * halves] */
+    uint32_t *used;        /* [sets] entries in use */
+    uint32_t *filter;      /* [filter_mask + 1] entries in use by a hash of (space, tag) */
 };
 
 bool tlb_new(struct tlb *tlb, uint32_t entries, uint32_t ways, uint32_t halves);

@@ -4,10 +4,26 @@
  * architecture, EntryLo0 and EntryLo1); any half can be invalid. Tags stand apart from the rest,
  * since a fully associative lookup reads all of them and little else. The set is chosen by the low
  * bits of the tag; the space is not in it.
+ *
+ * Most lookups in a wide set fail (refills of other pages, shootdowns on CPUs that do not hold the
+ * page), so a filter counts the entries in use by a hash of their tag, and a count of 0 ends the
+ * search.
  */
 #include "vmm-core/memory/internal.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#define FILTER_WAYS      8u  /* sets of fewer ways are read at once */
+#define FILTER_PER_ENTRY 16u /* so that one absent tag in 16 is searched for in vain */
+
+static uint32_t filter_mask_for(uint32_t entries, uint32_t ways)
+{
+    uint64_t counters = 1;
+    while (ways > FILTER_WAYS && counters < (uint64_t)entries * FILTER_PER_ENTRY)
+        counters *= 2;
+    return (uint32_t)(counters - 1);
+}
 
 bool tlb_new(struct tlb *tlb, uint32_t entries, uint32_t ways, uint32_t halves)
 {
@@ -15,13 +31,16 @@ bool tlb_new(struct tlb *tlb, uint32_t entries, uint32_t ways, uint32_t halves)
                         .ways = ways,
                         .halves = halves,
                         .halves_shift = halves == 2 ? 1 : 0,
-                        .set_mask = entries ? entries / ways - 1 : 0};
+                        .set_mask = entries ? entries / ways - 1 : 0,
+                        .filter_mask = filter_mask_for(entries, ways)};
     const size_t room = entries ? entries : 1; /* so that stamps can be written without asking */
     tlb->tag = malloc(room * sizeof *tlb->tag);
     tlb->stamp = calloc(room, sizeof *tlb->stamp);
     tlb->space = calloc(room, sizeof *tlb->space);
     tlb->half = malloc(room * halves * sizeof *tlb->half);
-    if (!tlb->tag || !tlb->stamp || !tlb->space || !tlb->half)
+    tlb->used = malloc(((size_t)tlb->set_mask + 1) * sizeof *tlb->used);
+    tlb->filter = malloc(((size_t)tlb->filter_mask + 1) * sizeof *tlb->filter);
+    if (!tlb->tag || !tlb->stamp || !tlb->space || !tlb->half || !tlb->used || !tlb->filter)
         return false;
     tlb_flush(tlb);
     return true;
@@ -33,19 +52,27 @@ void tlb_free(struct tlb *tlb)
     free(tlb->stamp);
     free(tlb->space);
     free(tlb->half);
+    free(tlb->used);
+    free(tlb->filter);
 }
 
-static uint32_t first_of_set(const struct tlb *tlb, uint64_t tag)
+static uint32_t set_of(const struct tlb *tlb, uint64_t tag)
 {
-    return ((uint32_t)tag & tlb->set_mask) * tlb->ways;
+    return (uint32_t)tag & tlb->set_mask;
+}
+
+static uint32_t *filter_of(const struct tlb *tlb, uint32_t space, uint64_t tag)
+{
+    const uint64_t mixed = (tag ^ ((uint64_t)space << 40)) * UINT64_C(0x9E3779B97F4A7C15);
+    return &tlb->filter[(uint32_t)(mixed >> 32) & tlb->filter_mask];
 }
 
 uint32_t tlb_find(const struct tlb *tlb, uint32_t space, uint64_t vpn)
 {
-    if (!tlb->entries)
-        return MEMORY_NONE;
     const uint64_t tag = vpn >> tlb->halves_shift;
-    const uint32_t first = first_of_set(tlb, tag);
+    if (!*filter_of(tlb, space, tag))
+        return MEMORY_NONE;
+    const uint32_t first = set_of(tlb, tag) * tlb->ways;
     const uint64_t *const tags = &tlb->tag[first];
     for (uint32_t way = 0; way < tlb->ways; way++)
         if (tags[way] == tag && tlb->space[first + way] == space)
@@ -70,23 +97,40 @@ uint32_t tlb_slot(const struct tlb *tlb, uint32_t space, uint64_t vpn, uint64_t 
     const uint32_t found = tlb_find(tlb, space, vpn);
     if (found != MEMORY_NONE)
         return found;
-    const uint32_t first = first_of_set(tlb, vpn >> tlb->halves_shift);
-    uint32_t oldest = first;
-    for (uint32_t entry = first; entry < first + tlb->ways; entry++) {
-        if (tlb->tag[entry] == TLB_EMPTY)
-            return entry;
-        if (tlb->stamp[entry] < tlb->stamp[oldest])
-            oldest = entry;
+    const uint32_t set = set_of(tlb, vpn >> tlb->halves_shift);
+    uint32_t slot = set * tlb->ways;
+    if (tlb->used[set] < tlb->ways) {
+        while (tlb->tag[slot] != TLB_EMPTY)
+            slot++;
+        return slot;
     }
-    return random ? first + random_below(random, tlb->ways) : oldest;
+    if (random)
+        return slot + random_below(random, tlb->ways);
+    for (uint32_t entry = slot + 1; entry < (set + 1) * tlb->ways; entry++)
+        if (tlb->stamp[entry] < tlb->stamp[slot])
+            slot = entry;
+    return slot;
+}
+
+static void vacate(struct tlb *tlb, uint32_t entry)
+{
+    const uint64_t tag = tlb->tag[entry];
+    tlb->tag[entry] = TLB_EMPTY;
+    tlb->used[set_of(tlb, tag)]--;
+    --*filter_of(tlb, tlb->space[entry], tag);
 }
 
 void tlb_write(struct tlb *tlb, uint32_t entry, uint32_t space, uint64_t vpn,
                const struct tlb_half *halves, uint64_t stamp)
 {
-    tlb->tag[entry] = vpn >> tlb->halves_shift;
+    if (tlb->tag[entry] != TLB_EMPTY)
+        vacate(tlb, entry);
+    const uint64_t tag = vpn >> tlb->halves_shift;
+    tlb->tag[entry] = tag;
     tlb->space[entry] = space;
     tlb->stamp[entry] = stamp;
+    tlb->used[set_of(tlb, tag)]++;
+    ++*filter_of(tlb, space, tag);
     for (uint32_t half = 0; half < tlb->halves; half++)
         tlb->half[(size_t)entry * tlb->halves + half] = halves[half];
 }
@@ -97,7 +141,7 @@ void tlb_invalidate(struct tlb *tlb, uint32_t entry, uint64_t vpn)
     for (uint32_t half = 0; half < tlb->halves; half++)
         if (tlb->half[(size_t)entry * tlb->halves + half].page != MEMORY_NONE)
             return;
-    tlb->tag[entry] = TLB_EMPTY;
+    vacate(tlb, entry);
 }
 
 void tlb_flush(struct tlb *tlb)
@@ -106,4 +150,6 @@ void tlb_flush(struct tlb *tlb)
         tlb->tag[entry] = TLB_EMPTY;
     for (size_t half = 0; half < (size_t)tlb->entries * tlb->halves; half++)
         tlb->half[half] = (struct tlb_half){.page = MEMORY_NONE};
+    memset(tlb->used, 0, ((size_t)tlb->set_mask + 1) * sizeof *tlb->used);
+    memset(tlb->filter, 0, ((size_t)tlb->filter_mask + 1) * sizeof *tlb->filter);
 }
