@@ -153,15 +153,21 @@ static char *draw_chart(const struct session *session, const struct chart *chart
     return why;
 }
 
-/* The charts that were asked for, or all. */
+/* The charts that were asked for, or all: those that read references last, for a damaged block
+ * stops them. */
 static char *draw_charts(const struct session *session)
 {
     const struct options *options = session->options;
+    const struct charts *charts = session->charts;
     char *why = NULL;
     for (size_t i = 0; why == NULL && i < options->charts; i++)
-        why = draw_chart(session, charts_find(session->charts, options->chart[i]));
-    for (size_t i = 0; options->charts == 0 && why == NULL && i < session->charts->count; i++)
-        why = draw_chart(session, &session->charts->chart[i]);
+        why = draw_chart(session, charts_find(charts, options->chart[i]));
+    if (options->charts > 0)
+        return why;
+    for (int references = 0; references < 2; references++)
+        for (size_t i = 0; why == NULL && i < charts->count; i++)
+            if (charts->chart[i].extension == (references != 0))
+                why = draw_chart(session, &charts->chart[i]);
     return why;
 }
 
