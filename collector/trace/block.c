@@ -1,25 +1,22 @@
-#include "collector/trace/event.h"
+#include "collector/trace/codec-address.h"
 
 #include <stdlib.h>
-
-/* Room past the limits: a decoder may store in whole vectors and overshoot the last reference. */
-#define SLACK_REFS 64u
 
 struct ref_block *ref_block_new(uint32_t columns)
 {
     struct ref_block *block = calloc(1, sizeof *block);
     if (!block)
         return NULL;
-    const size_t room = TRACE_BLOCK_REFS + SLACK_REFS;
-    block->addr = calloc(room, sizeof *block->addr);
-    block->what = calloc(room, sizeof *block->what);
-    block->run = calloc(room, sizeof *block->run);
+    /* ROOM, not TRACE_BLOCK_REFS: a decoder stores whole chunks, and may go past the last one. */
+    block->addr = calloc(ROOM, sizeof *block->addr);
+    block->what = calloc(ROOM, sizeof *block->what);
+    block->run = calloc(ROOM, sizeof *block->run);
     block->event = calloc(TRACE_BLOCK_EVENTS, sizeof *block->event);
     bool whole = block->addr && block->what && block->run && block->event;
     for (unsigned column = 0; column < REF_COLUMNS; column++) {
         if (!(columns & COLUMN_BIT(column)))
             continue;
-        block->column[column] = calloc(room, sizeof *block->column[column]);
+        block->column[column] = calloc(ROOM, sizeof *block->column[column]);
         whole = whole && block->column[column];
     }
     if (!whole) {

@@ -7,7 +7,7 @@ static const char wrong_length[] = "a column has another length than its block";
 
 size_t column_bound(size_t values)
 {
-    return 2u + 8u * section_bound(values * VARINT_BYTES_MAX);
+    return 2u + 8u * section_bound(values) + section_bound(values * VARINT_BYTES_MAX);
 }
 
 static bool is_linear(const uint64_t *values, size_t count)

@@ -17,6 +17,7 @@ enum column_encoding {
 /* Bytes that `scratch` must have room for, SECTION_SLACK_BYTES included. */
 #define COLUMN_SCRATCH_BYTES(values) ((size_t)(values)*VARINT_BYTES_MAX + SECTION_SLACK_BYTES)
 
+/* Bytes that a column may take, at the most. */
 size_t column_bound(size_t values);
 /* Tries the encodings that could suit and keeps the smallest. */
 const char *column_put(struct section_out *out, const uint64_t *values, size_t count,

@@ -11,6 +11,7 @@
 #define ALL_COLUMNS        (COLUMN_BIT(REF_COLUMNS) - 1u)
 /* Columns that an event is stored as, its type apart: position, stream, arguments. */
 #define EVENT_FIELDS (2u + EVENT_ARGS)
+#define RUN_FIELDS   2u
 
 struct codec {
     ZSTD_CCtx *compress;
@@ -28,10 +29,10 @@ struct codec *codec_new(void)
     struct codec *codec = calloc(1, sizeof *codec);
     if (!codec)
         return NULL;
-    /* Room for the largest block, so that nothing is allocated later; pages that are never written
-     * are never there. */
-    codec->out_bytes =
-        (REF_COLUMNS + 2u + EVENT_FIELDS + 2u * SCRATCHES) * column_bound(TRACE_BLOCK_REFS);
+    /* Room for the largest block and one more try at its references, so that nothing is allocated
+     * later; pages that are never written are never there. */
+    codec->out_bytes = (REF_COLUMNS + RUN_FIELDS + EVENT_FIELDS) * column_bound(TRACE_BLOCK_REFS) +
+                       2u * SCRATCHES * section_bound(TRACE_BLOCK_REFS * VARINT_BYTES_MAX);
     codec->out = malloc(codec->out_bytes);
     codec->compress = ZSTD_createCCtx();
     codec->decompress = ZSTD_createDCtx();
@@ -108,7 +109,8 @@ static bool known_whats(const struct ref_block *block)
     return (any & unknown) == 0;
 }
 
-/* By one reference in sixteen: it only chooses between encodings that are both right. */
+/* More than a quarter are fetches, judged by one reference in sixteen: it only chooses between
+ * encodings that are all right. */
 static bool mostly_code(const struct ref_block *block)
 {
     uint32_t fetches = 0;
@@ -235,7 +237,7 @@ const char *codec_encode(struct codec *codec, const struct ref_block *block, con
 
 static const char *get_runs(struct codec *codec, struct section_in *in, struct ref_block *block)
 {
-    for (unsigned field = 0; field < 2; field++) {
+    for (unsigned field = 0; field < RUN_FIELDS; field++) {
         const char *wrong = column_get(in, codec->words, block->runs, codec->work->scratch[0]);
         if (wrong)
             return wrong;
