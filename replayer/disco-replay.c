@@ -146,10 +146,8 @@ static int run(struct command *command)
         (void)printf("%s\n", command->machine_json);
         return EXIT_SUCCESS;
     }
-    if (error == NULL) {
-        interrupt_hold();
+    if (error == NULL)
         error = replay(command);
-    }
     if (error == NULL)
         return EXIT_SUCCESS;
     code = end_with(error, code);
@@ -161,6 +159,7 @@ int main(int argc, char **argv)
 {
     struct command command = {0};
     options_parse(argc, argv, &command.options);
+    interrupt_hold();
     int code = run(&command);
     command_free(&command);
     return code;

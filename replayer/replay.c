@@ -12,6 +12,11 @@
 #define EPOCH_REFERENCES 16384u
 #define EPOCH_LEAST      64u
 
+/* A look at the user's wishes every so many references: fewer where each of them may be followed by
+ * a check of all tables. */
+#define SLICE_REFERENCES 8192u
+#define SLICE_CHECKED    32u
+
 char *replay_new(const struct replay_options *options, const struct trace_reader *reader,
                  const struct policy_choice *choice, struct replay **out)
 {
@@ -23,6 +28,7 @@ char *replay_new(const struct replay_options *options, const struct trace_reader
         return say_no_memory();
     replay->choice = choice;
     replay->schedule = schedule;
+    replay->slice = options->check_every > 0 ? SLICE_CHECKED : SLICE_REFERENCES;
     replay->streams = schedule->streams;
     replay->spaces = summary->spaces;
     replay->cpu = calloc((size_t)replay->streams + 1, sizeof *replay->cpu);
@@ -114,9 +120,6 @@ static char *put_on_cpu(struct replay *replay, const struct ref_block *block, ui
     return memory_dispatch(replay->memory, *cpu, stream, replay->space[stream]);
 }
 
-/* A look at the user's wishes every so many references: soon enough even under --check=1. */
-#define SLICE_REFERENCES 8192u
-
 /* References [first, end) of the block, of however many streams. *run moves along. */
 static char *references(struct replay *replay, const struct ref_block *block, uint32_t first,
                         uint32_t end, uint32_t *run)
@@ -128,14 +131,14 @@ static char *references(struct replay *replay, const struct ref_block *block, ui
         uint32_t stop = *run + 1 < block->runs ? block->run[*run + 1].first : block->refs;
         if (stop > end)
             stop = end;
-        if (stop - first > SLICE_REFERENCES)
-            stop = first + SLICE_REFERENCES;
+        if (stop - first > replay->slice)
+            stop = first + replay->slice;
         uint32_t cpu = 0;
         error = put_on_cpu(replay, block, block->run[*run].stream, &cpu);
         if (error == NULL)
             error = memory_references(replay->memory, cpu, block->addr + first, block->what + first,
                                       stop - first);
-        if (error == NULL && stop - first == SLICE_REFERENCES) {
+        if (error == NULL && stop - first == replay->slice) {
             error = interrupt_pending();
             replay->stopped = error != NULL;
         }

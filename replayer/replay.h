@@ -47,6 +47,7 @@ struct replay {
     uint32_t *alive;  /* [spaces] streams that have not ended */
     uint32_t *ended;  /* [spaces_ended] spaces to be freed before the next reference */
     uint32_t spaces_ended;
+    uint32_t slice; /* references between two looks at the user's wishes */
     bool stopped;   /* by the user */
     uint32_t given; /* CPUs given out so far by compact or scatter */
 };
