@@ -75,7 +75,9 @@ struct memory_options {
     const struct machine *machine; /* must outlive the object */
     const struct policy *policy;
     const int64_t *param; /* one for each of policy->params */
-    uint64_t seed;
+    uint64_t seed; /* two splitmix64 generators: TLB victims start from it, one draw for each refill
+                    * of a full set; policies from the first draw of the one that starts from its
+                    * complement */
     uint64_t refs_per_sample;  /* each reference stands for so many: execution and stalls are
                                   multiplied */
     uint64_t epoch_references; /* 0: 16384 / refs_per_sample, at least 64 */
