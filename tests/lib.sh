@@ -10,6 +10,7 @@ TMP=$(mktemp -d "${TMPDIR:-/tmp}/disco-test.XXXXXX")
 trap 'rm -rf "$TMP"' EXIT
 SAMPLES=${DISCO_SAMPLES:-$ROOT/../shared/samples}
 [ -d "$SAMPLES" ] || SAMPLES=
+export DISCO_PLOTS=$ROOT/plots # a build may lie outside the checkout
 failures=0
 
 ok() { printf 'ok - %s\n' "$1"; }

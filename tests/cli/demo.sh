@@ -9,7 +9,7 @@ if ! "$BUILD/disco-record" perf -o "$TMP/try.db" -- true >/dev/null 2>"$TMP/why"
   finish
 fi
 run bash tests/demo/demo.sh
-if [ "$rc" = 0 ]; then ok "the demo runs from recording to charts"; else fail "the demo runs from recording to charts" "exit $rc: $err"; fi
+if [ "$rc" = 0 ]; then ok "the demo runs from recording to charts"; else fail "the demo runs from recording to charts" "exit $rc: $(printf '%s\n' "$err" | tail -3)"; fi
 shows() { # shows "what" 'pattern'
   if printf '%s\n' "$out" | grep -qE -- "$2"; then ok "$1"; else fail "$1" "no '$2' in the output"; fi
 }

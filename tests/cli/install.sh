@@ -22,6 +22,7 @@ for file in lib/disco/disco.so include/disco/policy.h share/disco/schema.sql; do
   check "$file is installed" test -s "$there/$file"
 done
 check "the installed header compiles alone" sh -c "echo '#include <policy.h>' | gcc -std=gnu17 -Wall -Wextra -Werror -I'$there/include/disco' -x c -fsyntax-only -"
+unset DISCO_PLOTS
 check "charts come from the installed scripts" sh -c "'$there/bin/disco-plot' --list-charts | grep -q compare"
 check "a policy's name completes" bash -c ". '$there/share/bash-completion/completions/disco-replay'
   COMP_WORDS=('$there/bin/disco-replay' --policy first-t) COMP_CWORD=2; _disco; [ \"\${COMPREPLY[*]}\" = first-touch ]"
