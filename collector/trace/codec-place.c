@@ -4,7 +4,7 @@
  * the operand before it (fields of an object, words of a stack frame): two predictors, as in value
  * prediction (Sazeides and Smith, The Predictability of Data Values, MICRO-30, 1997: stride; the
  * other one is its "last value" of a difference). Each reference has a byte that says which of them
- * was right, or how many bytes the truth takes. No branch depends on that, in either direction.
+ * was right, or how many bytes the truth takes.
  */
 #include "collector/trace/codec-address.h"
 
