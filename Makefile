@@ -118,6 +118,8 @@ demo: deps
 UNIT  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/*.c tests/property/*.c)))
 BENCH := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
 FUZZ  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/*.c)))
+# the parts of disco-plot that its unit test calls; the library has none of plots/
+$(BUILD)/tests/unit/test_plot_text: $(BUILD)/plots/text.o $(BUILD)/plots/chart.o
 $(UNIT): $(BUILD)/%: $(BUILD)/%.o $(LIBRARY)
 	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LDLIBS) -lcmocka
 $(BENCH): $(BUILD)/%: $(BUILD)/%.o $(LIBRARY)
