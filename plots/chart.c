@@ -83,7 +83,7 @@ static char *next_entry(const char **line, size_t *number)
         size_t bytes = strcspn(start, "\n");
         bool comment = start[0] == '#' || bytes == 0;
         bool goes_on = strncmp(start, "   ", 3) == 0;
-        if (entry != NULL && !goes_on)
+        if (entry != NULL && !goes_on && !comment)
             break;
         *line = start + bytes + (start[bytes] == '\n');
         ++*number;
@@ -186,6 +186,10 @@ char *chart_parse(const char *file, const char *name, const char *text, struct c
     size_t number = 0, first = 1;
     char *entry;
     while ((entry = next_entry(&line, &number)) != NULL) {
+        if (out->about == NULL && strncmp(entry, "about:", 6) != 0) {
+            free(entry); /* a script of another kind: not for us to judge */
+            return NULL;
+        }
         char *why = take_entry(out, entry);
         free(entry);
         if (why != NULL) {
@@ -194,8 +198,6 @@ char *chart_parse(const char *file, const char *name, const char *text, struct c
             free(why);
             return whole;
         }
-        if (out->about == NULL) /* a script of another kind: not for us to judge */
-            return NULL;
         first = number + 1;
     }
     bool rows = false;

@@ -16,7 +16,7 @@
  * A line that goes on is indented by three blanks or more. Queries see all tables of schema.sql,
  * the table `shown` (run_id, number from 1, label: the runs of this picture) and the parameters
  * :grid_x, :grid_y (cells of a map). A picture without rows in its first data is not drawn.
- * A file without `about` is no chart: common.gp, what all scripts share.
+ * `about` comes first; a file without it is no chart.
  */
 #ifndef DISCO_PLOTS_CHART_H
 #define DISCO_PLOTS_CHART_H
