@@ -56,12 +56,10 @@ int main(int argc, char **argv)
     argp_err_exit_status = 2;
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &choice);
     const char *name = argv[choice.at];
-    for (size_t i = 0; i < TOOLS; i++) {
+    for (size_t i = 0; tools[i] != NULL; i++) {
         if (strcmp(tools[i]->name, name) != 0)
             continue;
         char *whole = tool_line("disco-trace %s", name); /* how --help calls it */
-        if (whole == NULL)
-            return 1;
         argv[choice.at] = whole;
         int status = tools[i]->run(argc - choice.at, argv + choice.at);
         free(whole);

@@ -159,8 +159,8 @@ static char *dump(const struct options *options)
     else if (options->format == FORMAT_TEXT)
         print_header(columns);
     trace_reader_seek(reader, options->first_block);
-    for (uint64_t number = options->first_block; error == NULL && number <= options->last_block;
-         number++) {
+    for (uint64_t number = options->first_block;
+         error == NULL && block != NULL && number <= options->last_block; number++) {
         bool end = false;
         error = trace_reader_next(reader, block, &end);
         if (error != NULL || end || block->first_time > options->to)

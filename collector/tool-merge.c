@@ -72,6 +72,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 static char *open_inputs(struct merge *merge)
 {
     const struct options *options = merge->options;
+    if (options->paths == 0)
+        return tool_line("%s: no traces to merge", options->output);
     for (size_t i = 0; i < options->paths; i++) {
         if (tool_same_file(options->path[i], options->output))
             return tool_line("%s: is one of the traces to merge; give the output another name",
@@ -88,7 +90,7 @@ static char *open_inputs(struct merge *merge)
 static char *join_facts(struct merge *merge)
 {
     const struct options *options = merge->options;
-    const struct trace_facts *first = &merge->input[0].summary->facts;
+    const struct trace_facts *first = &trace_reader_summary(merge->input[0].reader)->facts;
     struct trace_facts *facts = &merge->facts;
     *facts = *first;
     bool dated = true;

@@ -131,7 +131,7 @@ static char *copy_sample(struct trace_reader *reader, struct trace_writer *write
     choice.left = random_next(&choice.random) % options->rate;
     struct progress progress;
     progress_start(&progress, "sampling", "references", summary->refs);
-    while (error == NULL) {
+    while (error == NULL && block != NULL) {
         bool end = false;
         error = trace_reader_next(reader, block, &end);
         if (error != NULL || end)

@@ -105,9 +105,9 @@ static const char *check_block(struct check *check, uint64_t number)
     if (why == NULL)
         why = compare(check, &row);
     check->chained = why == NULL;
-    check->next_ref = row.first_ref + row.refs;
     if (why != NULL)
         return why;
+    check->next_ref = row.first_ref + row.refs;
     if (row.refs != 0)
         check->last_time = row.last_time;
     check->intact_blocks++;

@@ -35,7 +35,11 @@ char *tool_line(const char *format, ...)
     char *text = NULL;
     int length = vasprintf(&text, format, arguments);
     va_end(arguments);
-    return length < 0 ? NULL : text;
+    if (length < 0 || text == NULL) {
+        fputs("disco-trace: out of memory\n", stderr);
+        exit(1);
+    }
+    return text;
 }
 
 bool tool_same_file(const char *a, const char *b)

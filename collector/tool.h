@@ -26,8 +26,8 @@ int tool_end(char *error);
  */
 uint64_t tool_number(struct argp_state *state, const char *what, const char *text);
 
-/* One line: printf into memory from malloc. */
-char *tool_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* One line: printf into memory from malloc. Ends the program where there is none left. */
+char *tool_line(const char *format, ...) __attribute__((format(printf, 1, 2), returns_nonnull));
 
 /* Are these two names of one file? */
 bool tool_same_file(const char *a, const char *b);

@@ -138,6 +138,7 @@ static int events_column(sqlite3_vtab_cursor *base, sqlite3_context *context, in
     const struct events_cursor *cursor = (const struct events_cursor *)base;
     const struct ref_block *block = cursor->walk.block;
     const struct trace_event *event = block->event + cursor->at;
+    uint64_t ordinal = 0;
     switch (field) {
     case FIELD_BLOCK:
         sqlite3_result_int64(context, (sqlite3_int64)block->number);
@@ -146,7 +147,8 @@ static int events_column(sqlite3_vtab_cursor *base, sqlite3_context *context, in
         sqlite3_result_int64(context, cursor->at);
         break;
     case FIELD_REF:
-        sqlite3_result_int64(context, (sqlite3_int64)(block->first_ref + event->position));
+        ordinal = block->first_ref + event->position;
+        sqlite3_result_int64(context, (sqlite3_int64)ordinal);
         break;
     case FIELD_STREAM:
         if (event->stream != UINT32_MAX)

@@ -48,8 +48,10 @@ static char letter_of(unsigned char op)
     }
 }
 
-#define LETTER_KIND 'k'
-#define LETTER_MODE 'm'
+/* By enum filter_range. */
+static const char range_letter[FILTER_RANGES + 1] = "012345";
+static const char letter_kind = 'k';
+static const char letter_mode = 'm';
 
 /* What part of the references is left, as a guess for SQLite's choice between plans. */
 static double left_by(int range, char op)
@@ -74,16 +76,21 @@ int filter_plan(sqlite3_index_info *info, uint64_t refs, uint64_t blocks)
                     sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") == 0;
         if (!info->aConstraint[i].usable || op == 0 || (range == NO_RANGE && !name))
             continue;
-        if (name)
-            sqlite3_vtab_in(info, i, 1); /* all values of an IN at once, where it is one */
-        plan[2 * taken] =
-            (char)(name ? (field == FIELD_KIND ? LETTER_KIND : LETTER_MODE) : '0' + range);
-        plan[2 * taken + 1] = op;
+        size_t at = (size_t)taken * 2;
+        if (name) {
+            (void)sqlite3_vtab_in(info, i, 1); /* all values of an IN at once, where it is one */
+            plan[at] = letter_kind;
+            if (field == FIELD_MODE)
+                plan[at] = letter_mode;
+        } else {
+            plan[at] = range_letter[range];
+        }
+        plan[at + 1] = op;
         info->aConstraintUsage[i].argvIndex = ++taken;
         info->aConstraintUsage[i].omit = 1;
         left *= name ? 0.4 : left_by(range, op);
     }
-    plan[2 * taken] = '\0';
+    plan[(size_t)taken * 2] = '\0';
     info->idxStr = plan;
     info->needToFreeIdxStr = 1;
     info->idxNum = (int)(info->colUsed & ((1u << FIELDS) - 1));
@@ -126,7 +133,20 @@ static void compare_integer(struct range *range, char op, sqlite3_int64 value)
         at_most(range, op == '<' ? value - 1 : value);
 }
 
-/* An integer column beside a fraction: x > 1.5 is x >= 2. */
+/* x < 1.5 is x <= 1, and x >= 1.5 is x > 1. */
+static char without_fraction(char op)
+{
+    switch (op) {
+    case 'g':
+        return '>';
+    case '<':
+        return 'l';
+    default:
+        return op;
+    }
+}
+
+/* An integer column beside a real number. */
 static void compare_real(struct range *range, char op, double value)
 {
     bool below_all = value < -ABOVE_INTEGERS;
@@ -142,7 +162,7 @@ static void compare_real(struct range *range, char op, double value)
         if (op == '=')
             nothing(range);
         else
-            compare_integer(range, op == 'g' ? '>' : op == '<' ? 'l' : op, (sqlite3_int64)whole);
+            compare_integer(range, without_fraction(op), (sqlite3_int64)whole);
         return;
     }
     compare_integer(range, op, (sqlite3_int64)whole);
@@ -173,8 +193,8 @@ static uint32_t bit_of_name(char letter, sqlite3_value *value)
 {
     static const char *const kind[] = {"fetch", "load", "store", "touch"};
     static const char *const mode[] = {"user", "kernel"};
-    const char *const *name = letter == LETTER_KIND ? kind : mode;
-    unsigned names = letter == LETTER_KIND ? 4 : 2;
+    const char *const *name = letter == letter_kind ? kind : mode;
+    unsigned names = letter == letter_kind ? 4 : 2;
     if (sqlite3_value_type(value) != SQLITE_TEXT)
         return 0;
     const char *text = (const char *)sqlite3_value_text(value);
@@ -208,14 +228,14 @@ int filter_begin(struct filter *filter, const char *plan, int arguments, sqlite3
     for (int i = 0; i < FILTER_RANGES; i++)
         filter->range[i] = (struct range){.low = INT64_MIN, .high = INT64_MAX};
     for (int i = 0; i < arguments; i++) {
-        char on = plan[2 * i];
-        char op = plan[2 * i + 1];
-        if (on == LETTER_KIND || on == LETTER_MODE) {
+        char on = plan[(size_t)i * 2];
+        char op = plan[(size_t)i * 2 + 1];
+        if (on == letter_kind || on == letter_mode) {
             uint32_t bits = 0;
             int rc = bits_of_names(on, argument[i], &bits);
             if (rc != SQLITE_OK)
                 return rc;
-            *(on == LETTER_KIND ? &filter->kinds : &filter->modes) &= bits;
+            *(on == letter_kind ? &filter->kinds : &filter->modes) &= bits;
         } else {
             compare(&filter->range[on - '0'], op, argument[i]);
             filter->asks_time = filter->asks_time || on - '0' == FILTER_TIME;

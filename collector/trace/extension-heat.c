@@ -185,7 +185,7 @@ static void add_part(struct heat_cursor *cursor, const struct block_walk *walk, 
     struct cell *row = cursor->cell + (size_t)time_bin * cursor->page_bins;
     for (uint32_t i = first; i < end; i++) {
         uint64_t page = block->addr[i] >> shift;
-        struct memo *memo = cursor->memo + ((page ^ space * 0x9e37u) & (MEMO_SLOTS - 1));
+        struct memo *memo = cursor->memo + ((page ^ (uint64_t)space * 0x9e37u) & (MEMO_SLOTS - 1));
         if (memo->place.page != page || memo->place.space != space || memo->bin == NO_BIN) {
             memo->place = (struct place){.page = page, .space = space};
             memo->bin = bin_of_page(cursor, memo->place);

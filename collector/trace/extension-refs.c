@@ -240,10 +240,11 @@ static int refs_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
     const struct ref_block *block = cursor->walk.block;
     const struct trace_shape *shape = &cursor->walk.table->shape;
     uint32_t at = cursor->at;
+    uint64_t ordinal = block->first_ref + at;
     switch (field) {
     case FIELD_TIME:
         sqlite3_result_int64(context, (sqlite3_int64)(shape->clock ? block->column[COLUMN_TIME][at]
-                                                                   : block->first_ref + at));
+                                                                   : ordinal));
         break;
     case FIELD_STREAM:
         sqlite3_result_int64(context, block->run[cursor->run].stream);
@@ -270,7 +271,7 @@ static int refs_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
         sqlite3_result_int64(context, (sqlite3_int64)block->number);
         break;
     case FIELD_REF:
-        sqlite3_result_int64(context, (sqlite3_int64)(block->first_ref + at));
+        sqlite3_result_int64(context, (sqlite3_int64)ordinal);
         break;
     default: /* an optional column; NULL where the trace has it not */
         if ((shape->columns & block->columns & COLUMN_BIT(column_of[field])) != 0)
@@ -282,7 +283,8 @@ static int refs_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
 static int refs_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid)
 {
     const struct refs_cursor *cursor = (const struct refs_cursor *)base;
-    *rowid = (sqlite3_int64)(cursor->walk.block->first_ref + cursor->at);
+    uint64_t ordinal = cursor->walk.block->first_ref + cursor->at;
+    *rowid = (sqlite3_int64)ordinal;
     return SQLITE_OK;
 }
 

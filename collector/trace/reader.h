@@ -33,7 +33,8 @@ struct trace_summary {
 char *trace_reader_open(const char *path, struct trace_reader **out) MUST_CHECK;
 void trace_reader_close(struct trace_reader *reader);
 
-const struct trace_summary *trace_reader_summary(const struct trace_reader *reader);
+const struct trace_summary *trace_reader_summary(const struct trace_reader *reader)
+    __attribute__((returns_nonnull));
 /* id < summary.streams (or spaces, regions); the strings belong to the reader. Loaded at open. */
 const struct trace_stream *trace_reader_stream(const struct trace_reader *reader, uint32_t id);
 const char *trace_reader_space(const struct trace_reader *reader, uint32_t id);

@@ -115,10 +115,11 @@ char *trace_writer_create(const char *path, const struct trace_facts *facts, boo
     writer->block = ref_block_new(facts->columns);
     writer->other = ref_block_new(facts->columns);
     if (writer->encoder == NULL || writer->counts == NULL || writer->block == NULL ||
-        writer->other == NULL)
-        error = line(path, "out of memory");
-    else
-        error = writer_file_create(path, facts, replace, &writer->file);
+        writer->other == NULL) {
+        writer_free(writer);
+        return line(path, "out of memory");
+    }
+    error = writer_file_create(path, facts, replace, &writer->file);
     if (error != NULL) {
         writer_free(writer);
         return error;

@@ -284,6 +284,48 @@ static void a_damaged_block_is_named(void **state)
     trace_reader_close(reader);
 }
 
+/* Flips one bit of the stored bytes of a block, in the file. */
+static void flip(sqlite3 *db, sqlite3_int64 block, int bit)
+{
+    sqlite3_blob *blob = NULL;
+    assert_int_equal(sqlite3_blob_open(db, "main", "trace_block", "data", block, 1, &blob),
+                     SQLITE_OK);
+    uint8_t byte = 0;
+    int at = bit / 8 % sqlite3_blob_bytes(blob);
+    assert_int_equal(sqlite3_blob_read(blob, &byte, 1, at), SQLITE_OK);
+    byte = (uint8_t)(byte ^ 1u << bit % 8);
+    assert_int_equal(sqlite3_blob_write(blob, &byte, 1, at), SQLITE_OK);
+    sqlite3_blob_close(blob);
+}
+
+static void a_flipped_bit_in_any_block_is_named(void **state)
+{
+    const char *path = path_in(state);
+    struct trace_writer *writer = begin(path);
+    put(writer, 0, 0, 500000);
+    well(trace_writer_close(writer, true));
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    struct ref_block *block = ref_block_new(0);
+    for (sqlite3_int64 number = 0; number < 8; number++) {
+        for (int i = 0; i < 20; i++) {
+            int bit = (int)((unsigned)(i * 7919 + number) * 2654435761u % 1000000);
+            flip(db, number, bit);
+            struct trace_reader *reader = NULL;
+            well(trace_reader_open(path, &reader));
+            char named[64];
+            snprintf(named, sizeof named, "block %lld: checksum differs", (long long)number);
+            refused(trace_reader_block(reader, (uint64_t)number, block), named);
+            well(trace_reader_block(reader, (uint64_t)(number + 1) % 8, block));
+            trace_reader_close(reader);
+            flip(db, number, bit);
+        }
+    }
+    ref_block_free(block);
+    sqlite3_close(db);
+    assert_int_equal(read_all(path), 500000);
+}
+
 static void a_missing_block_is_named(void **state)
 {
     const char *path = path_in(state);
@@ -379,6 +421,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(page_summary_follows_the_address_space, make_path,
                                         remove_path),
         cmocka_unit_test_setup_teardown(a_damaged_block_is_named, make_path, remove_path),
+        cmocka_unit_test_setup_teardown(a_flipped_bit_in_any_block_is_named, make_path,
+                                        remove_path),
         cmocka_unit_test_setup_teardown(a_missing_block_is_named, make_path, remove_path),
         cmocka_unit_test_setup_teardown(what_is_no_trace_is_refused, make_path, remove_path),
         cmocka_unit_test_setup_teardown(a_version_to_come_is_refused_by_number, make_path,
