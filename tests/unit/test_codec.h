@@ -169,8 +169,8 @@ static inline void random_block(struct ref_block *block, uint64_t *state)
         block->last_time = block->column[COLUMN_TIME][block->refs - 1];
     }
     fill_runs(block, state);
-    const uint32_t many = below(state, 100);
-    fill_events(block, state, many == 0 ? TRACE_BLOCK_EVENTS : many < 30 ? below(state, 300) : 0);
+    const uint32_t many = below(state, 400);
+    fill_events(block, state, many == 0 ? TRACE_BLOCK_EVENTS : many < 120 ? below(state, 300) : 0);
 }
 
 /* What differs first, or NULL. `columns`: those to compare. */
