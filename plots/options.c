@@ -10,8 +10,6 @@
 #define SIZE_LEAST 20
 #define SIZE_MOST  20000
 
-const char *argp_program_version = "disco-plot " DISCO_VERSION;
-
 enum { OPTION_LIST = 256, OPTION_RESULTS, OPTION_SIZE };
 
 static const struct argp_option table[] = {
@@ -139,6 +137,7 @@ void options_parse(int argc, char **argv, struct options *out)
                "path "
                "of disco.so, where they are not where make or make install puts them.",
     };
+    argp_program_version = "disco-plot " DISCO_VERSION;
     argp_err_exit_status = 2;
     *out = (struct options){.format = format_find("png")};
     if (argp_parse(&parser, argc, argv, 0, NULL, out) != 0)
