@@ -226,15 +226,22 @@ static void print_best(const struct report *report, FILE *out)
     }
     double best_ns = (double)report->results[best].figure[FIGURE_time_ns].integer;
     double worst_ns = (double)report->results[worst].figure[FIGURE_time_ns].integer;
-    const char *name = report->results[best].replay->choice->label;
     if (report->runs == 1)
         return;
-    if (best_ns == worst_ns)
+    if (best_ns == worst_ns) {
         (void)fprintf(out, "\nAll of them take the same time, %.3f ms.\n", best_ns / 1e6);
-    else
-        (void)fprintf(out, "\nFastest: %s, %.3f ms, %.2f times as fast as %s (%.3f ms).\n", name,
-                      best_ns / 1e6, worst_ns / best_ns,
-                      report->results[worst].replay->choice->label, worst_ns / 1e6);
+        return;
+    }
+    const char *before = "\nFastest:";
+    for (size_t i = best; i < report->runs; i++) {
+        if (report->results[i].figure[FIGURE_time_ns].integer !=
+            report->results[best].figure[FIGURE_time_ns].integer)
+            continue;
+        (void)fprintf(out, "%s %s", before, report->results[i].replay->choice->label);
+        before = " =";
+    }
+    (void)fprintf(out, ", %.3f ms, %.2f times as fast as %s (%.3f ms).\n", best_ns / 1e6,
+                  worst_ns / best_ns, report->results[worst].replay->choice->label, worst_ns / 1e6);
 }
 
 char *report_table(const struct report *report, FILE *out)
