@@ -46,7 +46,8 @@ struct chunk {
     uint64_t *size; /* NULL where the trace has none */
     uint8_t *what;
     uint32_t *stream;
-    uint64_t refs;
+    uint32_t *run_end; /* where runs of one stream end, as a source knows them */
+    uint64_t refs, runs;
 };
 
 static _Noreturn void stop(const char *what, const char *why)
@@ -99,13 +100,15 @@ static struct chunk chunk_new(bool with_size)
     struct chunk chunk = {.addr = malloc(CHUNK_REFS * sizeof *chunk.addr),
                           .size = with_size ? malloc(CHUNK_REFS * sizeof *chunk.size) : NULL,
                           .what = malloc(CHUNK_REFS),
-                          .stream = malloc(CHUNK_REFS * sizeof *chunk.stream)};
-    if (chunk.addr == NULL || chunk.what == NULL || chunk.stream == NULL ||
+                          .stream = malloc(CHUNK_REFS * sizeof *chunk.stream),
+                          .run_end = malloc(CHUNK_REFS * sizeof *chunk.run_end)};
+    if (chunk.addr == NULL || chunk.what == NULL || chunk.stream == NULL || chunk.run_end == NULL ||
         (with_size && chunk.size == NULL))
         stop("memory", "too little");
     memset(chunk.addr, 1, CHUNK_REFS * sizeof *chunk.addr);
     memset(chunk.what, 1, CHUNK_REFS);
     memset(chunk.stream, 1, CHUNK_REFS * sizeof *chunk.stream);
+    memset(chunk.run_end, 1, CHUNK_REFS * sizeof *chunk.run_end);
     if (with_size)
         memset(chunk.size, 1, CHUNK_REFS * sizeof *chunk.size);
     return chunk;
@@ -117,12 +120,13 @@ static void chunk_free(struct chunk *chunk)
     free(chunk->size);
     free(chunk->what);
     free(chunk->stream);
+    free(chunk->run_end);
 }
 
 /* The next references of the trace, as many as fit; none at its end. */
 static void chunk_fill(struct chunk *chunk, struct trace_reader *reader, struct ref_block *block)
 {
-    chunk->refs = 0;
+    chunk->refs = chunk->runs = 0;
     bool end = false;
     while (chunk->refs + TRACE_BLOCK_REFS <= CHUNK_REFS) {
         well(trace_reader_next(reader, block, &end));
@@ -137,6 +141,7 @@ static void chunk_fill(struct chunk *chunk, struct trace_reader *reader, struct 
             uint32_t run_end = run + 1 < block->runs ? block->run[run + 1].first : block->refs;
             for (uint32_t i = block->run[run].first; i < run_end; i++)
                 chunk->stream[chunk->refs + i] = block->run[run].stream;
+            chunk->run_end[chunk->runs++] = (uint32_t)chunk->refs + run_end;
         }
         chunk->refs += block->refs;
     }
@@ -172,10 +177,8 @@ static void write_store(const char *trace, const char *path, uint64_t most, stru
     result->seconds = now_s() - start;
     while (chunk.refs != 0) {
         start = now_s();
-        for (uint64_t at = 0; at < chunk.refs;) {
-            uint64_t end = at + 1;
-            while (end < chunk.refs && end - at < 4096 && chunk.stream[end] == chunk.stream[at])
-                end++;
+        for (uint64_t run = 0, at = 0; run < chunk.runs; run++) {
+            uint64_t end = chunk.run_end[run];
             char *error = sized
                               ? trace_writer_refs_sized(writer, chunk.stream[at], chunk.addr + at,
                                                         chunk.what + at, chunk.size + at, end - at)
