@@ -86,7 +86,7 @@ for signal in INT TERM; do
 import signal, subprocess, sys, time
 replay, trace, name, out = sys.argv[1:]
 signal.signal(signal.SIGINT, signal.default_int_handler)
-p = subprocess.Popen([replay, "--policy", "all", "--check=50", trace], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+p = subprocess.Popen([replay, "--policy", "all", "--check=20", trace], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                      preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 time.sleep(1)
 p.send_signal(getattr(signal, "SIG" + name))
@@ -96,6 +96,24 @@ PY
   is "SIG$signal ends it with one line" "$(cat "$TMP/.stopped")" "1||disco-replay: stopped by a signal; no results were written"
   is "and nothing is written" "$(runs "$TMP/stop/trace.db")" "$before"
 done
+# on a terminal, work longer than a second shows how far it is
+seen=$(python3 - "$replay" "$TMP/stop/trace.db" <<'PY'
+import os, pty, subprocess, sys, time
+master, slave = pty.openpty()
+p = subprocess.Popen([sys.argv[1], "--check=20", "--threads=1", "--no-results", sys.argv[2]], stdout=subprocess.DEVNULL, stderr=slave)
+os.close(slave)
+text = b""
+while b"references" not in text:
+    try:
+        text += os.read(master, 1000)
+    except OSError:
+        break
+p.kill()
+p.wait()
+print(text.decode(errors="replace"))
+PY
+)
+check "progress is shown on a terminal" grep -q "replaying.*references" <<<"$seen"
 whole=0 killed=0
 for delay in 0.01 0.05 0.1 0.15 0.2 0.25 0.3 0.4 0.5 0.7; do
   "$replay" --policy all "$TMP/stop/trace.db" >/dev/null 2>&1 &
