@@ -31,8 +31,9 @@ struct codec *codec_new(void)
         return NULL;
     /* Room for the largest block and one more try at its references, so that nothing is allocated
      * later; pages that are never written are never there. */
-    codec->out_bytes = (REF_COLUMNS + RUN_FIELDS + EVENT_FIELDS) * column_bound(TRACE_BLOCK_REFS) +
-                       2u * SCRATCHES * section_bound(TRACE_BLOCK_REFS * VARINT_BYTES_MAX);
+    codec->out_bytes =
+        (size_t)(REF_COLUMNS + RUN_FIELDS + EVENT_FIELDS) * column_bound(TRACE_BLOCK_REFS) +
+        2u * SCRATCHES * section_bound((size_t)TRACE_BLOCK_REFS * VARINT_BYTES_MAX);
     codec->out = malloc(codec->out_bytes);
     codec->compress = ZSTD_createCCtx();
     codec->decompress = ZSTD_createDCtx();
