@@ -33,7 +33,7 @@ struct codec *codec_new(void)
      * later; pages that are never written are never there. */
     codec->out_bytes =
         (size_t)(REF_COLUMNS + RUN_FIELDS + EVENT_FIELDS) * column_bound(TRACE_BLOCK_REFS) +
-        2u * SCRATCHES * section_bound((size_t)TRACE_BLOCK_REFS * VARINT_BYTES_MAX);
+        (size_t)2 * SCRATCHES * section_bound((size_t)TRACE_BLOCK_REFS * VARINT_BYTES_MAX);
     codec->out = malloc(codec->out_bytes);
     codec->compress = ZSTD_createCCtx();
     codec->decompress = ZSTD_createDCtx();
