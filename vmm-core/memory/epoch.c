@@ -30,6 +30,25 @@ void epoch_begin(struct memory *memory)
     memory->epoch_left = memory->options.epoch_references;
 }
 
+/* `count` recorded references took `each_ps` a reference. A clock that has no room for them stops
+ * at its end, and the run fails. */
+static void charge(struct memory *memory, struct cpu *cpu, enum memory_account account,
+                   uint64_t count, uint64_t each_ps)
+{
+    const unsigned __int128 ps =
+        (unsigned __int128)(count * memory->options.refs_per_sample) * each_ps;
+    const uint64_t clock_ps = cpu->counters.clock_ps;
+    const uint64_t room_ps = clock_ps < CLOCK_PS_MOST ? CLOCK_PS_MOST - clock_ps : 0;
+    cpu_charge(cpu, account, ps <= room_ps ? (uint64_t)ps : room_ps);
+    if (ps > room_ps && !memory->failure) {
+        memory->failure =
+            strdup("the modelled time has passed 106 days; replay a shorter trace, or "
+                   "fewer references for each sample");
+        if (!memory->failure)
+            memory->failure = memory_short();
+    }
+}
+
 static void charge_stalls(struct memory *memory, struct cpu *cpu)
 {
     for (uint32_t node = 0; node < memory->nodes; node++) {
@@ -37,9 +56,8 @@ static void charge_stalls(struct memory *memory, struct cpu *cpu)
         if (!accesses)
             continue;
         const bool local = node == cpu->node;
-        cpu_charge(cpu, local ? ACCOUNT_local_stall : ACCOUNT_remote_stall,
-                   accesses * epoch_latency_ps(memory, cpu->node, node) *
-                       memory->options.refs_per_sample);
+        charge(memory, cpu, local ? ACCOUNT_local_stall : ACCOUNT_remote_stall, accesses,
+               epoch_latency_ps(memory, cpu->node, node));
         const size_t pair = (size_t)cpu->node * memory->nodes + node;
         memory->traffic_loads[pair] += cpu->loads[node];
         memory->traffic_stores[pair] += cpu->stores[node];
@@ -51,15 +69,16 @@ static void charge_stalls(struct memory *memory, struct cpu *cpu)
     }
 }
 
-static void charge_execution(const struct memory *memory, struct cpu *cpu)
+static void charge_execution(struct memory *memory, struct cpu *cpu)
 {
     const struct memory_cpu_counters *const count = &cpu->counters;
     const struct machine_costs *const costs = &memory->machine->costs;
     const uint64_t data = count->loads + count->stores;
-    const uint64_t ps = memory->options.has_fetches
-                            ? (count->fetches - cpu->fetches_before) * costs->fetch_ps
-                            : (data - cpu->data_before) * costs->data_reference_ps;
-    cpu_charge(cpu, ACCOUNT_execution, ps * memory->options.refs_per_sample);
+    if (memory->options.has_fetches)
+        charge(memory, cpu, ACCOUNT_execution, count->fetches - cpu->fetches_before,
+               costs->fetch_ps);
+    else
+        charge(memory, cpu, ACCOUNT_execution, data - cpu->data_before, costs->data_reference_ps);
     cpu->fetches_before = count->fetches;
     cpu->data_before = data;
 }

@@ -30,6 +30,9 @@ enum memory_kind {
 #define MEMORY_KIND_MASK 3u
 
 #define PS_PER_NS 1000u
+/* Clocks stop here (106 days), so that neither a nonsensical idle time nor a sample that stands for
+ * thousands of millions of references makes them run over. */
+#define CLOCK_PS_MOST (UINT64_MAX / 2)
 
 /* splitmix64 (Steele, Lea, Flood, OOPSLA'14; the public reference by Vigna): one word of state. */
 static inline uint64_t random_next(uint64_t *state)

@@ -13,8 +13,6 @@
 #define REFS_PER_SAMPLE_MOST      (UINT64_C(1) << 32)
 #define FRAMES_MOST               (UINT64_C(1) << 32) /* of a node: frame indices have 32 bits */
 #define PAGES_AT_FIRST            1024u
-/* Clocks stop here (106 days), so that a nonsensical idle time cannot make them run over. */
-#define CLOCK_PS_MOST (UINT64_MAX / 2)
 
 char *memory_short(void)
 {
@@ -166,8 +164,8 @@ static char *set_up_policy(struct memory *memory)
                                        .refs_per_sample = memory->options.refs_per_sample};
     const char *const wrong = policy->init ? policy->init(memory->state, &setup, wants) : NULL;
     if (wrong) {
-        char *line = NULL;
-        return asprintf(&line, "policy %s: %s", policy->name, wrong) < 0 ? memory_short() : line;
+        char *const line = strdup(wrong);
+        return line ? line : memory_short();
     }
     if (!policy->tlb_miss)
         wants->signals &= ~(uint32_t)POLICY_SIGNAL_TLB_MISS;

@@ -8,7 +8,8 @@
  *
  * Time. The path of a reference only counts; at the end of each epoch the counts of
  * (CPU x node) are turned into time with the machine's latencies, every CPU's clock advances, and
- * the policy's interval and tick are looked at. An epoch is a fixed number of references.
+ * the policy's interval and tick are looked at. An epoch is a fixed number of references. A clock
+ * that would pass 106 days stops there, and memory_references() fails.
  *
  * `what` bytes are those of a trace: bits 0-1 fetch, load, store, touch; bit 2 kernel mode.
  * A touch counts as a load, and may write without our knowing.

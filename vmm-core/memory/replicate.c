@@ -2,9 +2,9 @@
  *
  * A page with replicas is mapped read-only everywhere. To replicate, all mappings are downgraded
  * and those of the CPUs of the new copy's node point to it at once; other CPUs find the nearest
- * copy at their next refill. To collapse, the master stays where it is, also when the CPU that
- * stores has a replica of its own: a write-shared page would otherwise wander from writer to
- * writer. Any loss of a copy takes all mappings of the page with it, so that "writable" always
+ * copy at their next refill from the pmap. To collapse, the master stays where it is, also when the
+ * CPU that stores has a replica of its own: a write-shared page would otherwise wander from writer
+ * to writer. Any loss of a copy takes all mappings of the page with it, so that "writable" always
  * means "no replica".
  */
 #include "vmm-core/memory/internal.h"
