@@ -186,6 +186,23 @@ static void the_smallest_machine_gets_all_defaults(void **unused)
     machine_free(machine);
 }
 
+static void copying_a_larger_page_takes_longer_where_the_file_does_not_say(void **unused)
+{
+    (void)unused;
+    struct machine *machine = read_text("{\"page_size\": \"2M\", \"nodes\": [{\"cpus\": [0]}]}");
+    assert_int_equal(machine->costs.copy_page_ns, 300 * 512);
+    assert_int_equal(machine->costs.move_page_ns, 3200);
+    machine_free(machine);
+    machine = read_text("{\"page_size\": \"2M\", \"nodes\": [{\"cpus\": [0]}],"
+                        " \"costs\": {\"copy_page_ns\": 7}}");
+    assert_int_equal(machine->costs.copy_page_ns, 7);
+    machine_free(machine);
+    machine = read_text("{\"page_size\": \"1G\", \"nodes\": [{\"cpus\": [0]}],"
+                        " \"tlb\": {\"refill\": \"software\"}}");
+    assert_int_equal(machine->costs.copy_page_ns, 1000000000); /* the most that can be read back */
+    machine_free(machine);
+}
+
 static void software_refill_brings_the_defaults_of_flash(void **unused)
 {
     (void)unused;
@@ -484,6 +501,7 @@ int main(void)
         cmocka_unit_test(an_unknown_name_lists_the_presets),
         cmocka_unit_test(host_is_the_machine_we_run_on),
         cmocka_unit_test(the_smallest_machine_gets_all_defaults),
+        cmocka_unit_test(copying_a_larger_page_takes_longer_where_the_file_does_not_say),
         cmocka_unit_test(software_refill_brings_the_defaults_of_flash),
         cmocka_unit_test(sizes_may_be_text_or_bytes),
         cmocka_unit_test(cpus_may_be_numbers_and_ranges_in_any_order),

@@ -8,10 +8,14 @@
  * Table 3 prints what an action on a hot page costs in all: migration 67 us, replication 57 us with
  * 8 CPUs; 102 and 73 us with 16. The split is ours (unchecked), made so that an action that
  * interrupts one CPU costs the printed replication, and one that interrupts every other CPU the
- * printed migration: copy_page             28,800 ns   32 lines of 128 bytes at 900 ns, not
- * pipelined [D] shootdown_per_cpu      1,667 ns   (67 - 57 us) / 6 more CPUs;  2,071 ns = (102 - 73
- * us) / 14 on 16 CPUs hot_page               8,000 ns   shootdown 4,000 ns: unchecked move_page the
- * rest:   57,000 - 1,667 - 28,800 - 12,000 = 14,533 ns; 30,129 ns on 16 CPUs */
+ * printed migration:
+ *   copy_page          28,800 ns  32 lines of 128 bytes at 900 ns, not pipelined [D]
+ *   shootdown_per_cpu   1,667 ns  (67 - 57 us) / 6 more CPUs
+ *                       2,071 ns  with 16 CPUs: (102 - 73 us) / 14
+ *   hot_page            8,000 ns  unchecked
+ *   shootdown           4,000 ns  unchecked
+ *   move_page          14,533 ns  the rest: 57,000 - 1,667 - 28,800 - 8,000 - 4,000
+ *                      30,129 ns  with 16 CPUs: 73,000 - 2,071 - 28,800 - 8,000 - 4,000 */
 #define FLASH_COSTS(move, per_cpu)                                                                 \
     {                                                                                              \
         .trap_ns = 500,          /* unchecked: 200 cycles at 400 MHz */                            \

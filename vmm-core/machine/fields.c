@@ -2,8 +2,6 @@
 
 #include "vmm-core/machine/draft.h"
 
-#define COST_MOST UINT64_C(1000000000) /* 1 s, in ns; 1 ms in ps */
-
 /* In the order of enum tlb_refill and enum tlb_replacement. */
 static const char *const refill_words[] = {"software", "hardware", NULL};
 static const char *const replacement_words[] = {"random", "lru", NULL};

@@ -35,6 +35,7 @@ extern const struct field cost_fields[];    /* of struct machine_costs */
 #define LATENCY_MOST_NS 1000000u /* 1 ms: far beyond any memory, and sums stay within 64 bits */
 #define NODE_ID_MOST    UINT64_C(1048575)
 #define CPU_ID_MOST     UINT64_C(1048575)
-#define MEMORY_MOST     (UINT64_C(1) << 50) /* 1 PiB a node */
+#define MEMORY_MOST     (UINT64_C(1) << 50)  /* 1 PiB a node */
+#define COST_MOST       UINT64_C(1000000000) /* 1 s, in ns; 1 ms in ps */
 
 #endif

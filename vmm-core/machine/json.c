@@ -455,6 +455,16 @@ static char *read_tlbs(struct draft *draft, json_t *root)
     return error;
 }
 
+/* `costs` NULL: all are defaults. Those are of pages of 4 KiB, and copying takes as long as the
+ * page is large. */
+static char *read_costs(struct draft *draft, json_t *costs)
+{
+    uint64_t copy_ns = draft->costs.copy_page_ns * draft->page_bytes / DEFAULT_PAGE_BYTES;
+    draft->costs.copy_page_ns = copy_ns < COST_MOST ? copy_ns : COST_MOST;
+    return costs == NULL ? NULL
+                         : read_object(draft, "$.costs", costs, cost_fields, NULL, &draft->costs);
+}
+
 static char *read_root(struct draft *draft, json_t *root)
 {
     static const char *const keys[] = {"nodes", "latency_ns", "distances", "local_ns", "links",
@@ -476,9 +486,7 @@ static char *read_root(struct draft *draft, json_t *root)
         error = read_links(draft, value);
     if (error == NULL && (value = json_object_get(root, "caches")) != NULL)
         error = read_caches(draft, value);
-    if (error == NULL && (value = json_object_get(root, "costs")) != NULL)
-        error = read_object(draft, "$.costs", value, cost_fields, NULL, &draft->costs);
-    return error;
+    return error == NULL ? read_costs(draft, json_object_get(root, "costs")) : error;
 }
 
 char *draft_read_json(struct draft *draft, const char *text, size_t text_bytes)
