@@ -17,6 +17,15 @@
 #define SLICE_REFERENCES 8192u
 #define SLICE_CHECKED    32u
 
+/* Execution goes by instruction fetches where all of them are in the trace, or a sample of every
+ * reference, which has more fetches than data. Samples of faults or of a hardware event have a few
+ * fetches among them that say nothing of the instructions between: there it goes by data. */
+static bool has_all_fetches(const struct trace_summary *summary)
+{
+    uint64_t data = summary->loads + summary->stores + summary->touches;
+    return summary->fetches > (summary->facts.sampled ? data : 0);
+}
+
 char *replay_new(const struct replay_options *options, const struct trace_reader *reader,
                  const struct policy_choice *choice, struct replay **out)
 {
@@ -66,7 +75,7 @@ char *replay_new(const struct replay_options *options, const struct trace_reader
         .seed = options->seed,
         .refs_per_sample = replay->refs_per_sample,
         .epoch_references = replay->epoch_references,
-        .has_fetches = summary->fetches > 0,
+        .has_fetches = has_all_fetches(summary),
         .check_every = options->check_every,
         .context = replay->record,
         .on_action = record_action,
@@ -147,9 +156,14 @@ static char *references(struct replay *replay, const struct ref_block *block, ui
     return error;
 }
 
-static void change_space(struct replay *replay, uint32_t stream, uint64_t space)
+/* A space that is left stays: another stream may come back to it (a guest's context switch). */
+static void change_space(struct replay *replay, uint32_t stream, uint32_t space)
 {
-    replay->space[stream] = (uint32_t)space;
+    uint32_t left = replay->space[stream];
+    if (left < replay->spaces && replay->alive[left] > 0)
+        replay->alive[left]--;
+    replay->alive[space]++;
+    replay->space[stream] = space;
     uint32_t cpu = replay->cpu[stream];
     if (cpu != SCHEDULE_NO_CPU && replay->on_cpu[cpu] == stream)
         replay->on_cpu[cpu] = NO_STREAM; /* dispatched again, with the new space */
@@ -198,7 +212,7 @@ static char *handle(struct replay *replay, const struct ref_block *block,
     case EVENT_ASID:
         if (args[0] >= replay->spaces)
             return unknown_in_event(block, "address space", args[0]);
-        change_space(replay, event->stream, args[0]);
+        change_space(replay, event->stream, (uint32_t)args[0]);
         return NULL;
     case EVENT_UNMAP:
         return memory_unmap(replay->memory, (uint32_t)args[0], args[1], args[2]);

@@ -3,16 +3,17 @@
  * A reference's CPU is its stream's (schedule.h). Events:
  *   dispatch   with schedule `recorded`, the stream's CPU from now on; otherwise of no meaning
  *   idle       with schedule `recorded`, the CPU's clock moves on; otherwise counted as left out
- *   asid       the stream's address space from now on
+ *   asid       the stream's address space from now on; it is one of that space's streams
  *   unmap      the pages are no longer mapped; a page that nothing maps is freed
  *   share      two spaces map the same pages
- *   exit       when all streams of a space have ended, its pages are freed before the next
- * reference (so that after the last reference of the trace the pages are still to be seen) map,
- * time  nothing: pages appear at their first touch, and time is the model's fork       the child
- * gets a page of its own at its first touch of it. Copy on write is approximated: what parent and
- * child only read would be shared on a real system, and here takes two frames; nothing is copied
- * that a real system would not copy at last. tlbwrite, dma, zero, free   counted as left out: they
- * need a monitor's guest-physical pages
+ *   exit       when the last stream of a space ends, its pages are freed before the next reference
+ *              (so that after the last reference of the trace the pages are still to be seen)
+ *   map, time  nothing: pages appear at their first touch, and time is the model's
+ *   fork       the child gets a page of its own at its first touch of it. Copy on write is
+ *              approximated: what parent and child only read would be shared on a real system, and
+ *              here takes two frames
+ *   tlbwrite, dma, zero, free
+ *              counted as left out: they need a monitor's guest-physical pages
  */
 #ifndef DISCO_REPLAYER_REPLAY_H
 #define DISCO_REPLAYER_REPLAY_H
@@ -44,7 +45,7 @@ struct replay {
     uint32_t *cpu;    /* [streams] where it is now, or SCHEDULE_NO_CPU */
     uint32_t *space;  /* [streams] its address space now */
     uint32_t *on_cpu; /* [CPUs] stream that is there, or UINT32_MAX */
-    uint32_t *alive;  /* [spaces] streams that have not ended */
+    uint32_t *alive;  /* [spaces] streams that are in it and have not ended */
     uint32_t *ended;  /* [spaces_ended] spaces to be freed before the next reference */
     uint32_t spaces_ended;
     uint32_t slice; /* references between two looks at the user's wishes */

@@ -28,12 +28,12 @@ static const enum figure part[MEMORY_ACCOUNT_COUNT] = {
 };
 
 /* Divides ps into ns; `total_ns` is what the parts have to add up to. */
-static void round_accounts(const uint64_t account_ps[MEMORY_ACCOUNT_COUNT], uint64_t cpus,
+static void round_accounts(const unsigned __int128 account_ps[MEMORY_ACCOUNT_COUNT], uint64_t cpus,
                            uint64_t total_ns, uint64_t account_ns[MEMORY_ACCOUNT_COUNT])
 {
     uint64_t busy_ns = 0;
     for (unsigned i = 0; i < MEMORY_ACCOUNT_COUNT; i++) {
-        account_ns[i] = cpus == 0 ? 0 : account_ps[i] / cpus / PS_PER_NS;
+        account_ns[i] = cpus == 0 ? 0 : (uint64_t)(account_ps[i] / cpus / PS_PER_NS);
         if (i != ACCOUNT_idle)
             busy_ns += account_ns[i];
     }
@@ -43,7 +43,10 @@ static void round_accounts(const uint64_t account_ps[MEMORY_ACCOUNT_COUNT], uint
 void results_accounts_ns(const struct memory_cpu_counters *cpu,
                          uint64_t account_ns[MEMORY_ACCOUNT_COUNT])
 {
-    round_accounts(cpu->account_ps, 1, cpu->clock_ps / PS_PER_NS, account_ns);
+    unsigned __int128 account_ps[MEMORY_ACCOUNT_COUNT];
+    for (unsigned i = 0; i < MEMORY_ACCOUNT_COUNT; i++)
+        account_ps[i] = cpu->account_ps[i];
+    round_accounts(account_ps, 1, cpu->clock_ps / PS_PER_NS, account_ns);
 }
 
 static struct value imbalance(const struct memory *memory, const struct machine *machine)
@@ -73,6 +76,8 @@ struct results results_of(const struct replay *replay, const struct machine *mac
     struct value *figure = results.figure;
     const struct memory *memory = replay->memory;
     struct memory_cpu_counters all = {0};
+    unsigned __int128 account_ps[MEMORY_ACCOUNT_COUNT] = {
+        0}; /* 214 CPU-days do not fit in 64 bits */
     uint64_t cpus = 0;
     for (uint32_t i = 0; i < machine->cpus; i++) {
         if (!memory_cpu_used(memory, i))
@@ -83,7 +88,7 @@ struct results results_of(const struct replay *replay, const struct machine *mac
         MEMORY_CPU_COUNTERS(ADD)
 #undef ADD
         for (unsigned account = 0; account < MEMORY_ACCOUNT_COUNT; account++)
-            all.account_ps[account] += cpu->account_ps[account];
+            account_ps[account] += cpu->account_ps[account];
     }
     uint64_t accesses = all.local_accesses + all.remote_accesses;
     figure[FIGURE_references] = integer(all.references);
@@ -94,7 +99,7 @@ struct results results_of(const struct replay *replay, const struct machine *mac
 
     uint64_t account_ns[MEMORY_ACCOUNT_COUNT];
     uint64_t time_ns = memory_time_ns(memory);
-    round_accounts(all.account_ps, cpus, time_ns, account_ns);
+    round_accounts(account_ps, cpus, time_ns, account_ns);
     figure[FIGURE_time_ns] = integer(time_ns);
     for (unsigned i = 0; i < MEMORY_ACCOUNT_COUNT; i++)
         figure[part[i]] = integer(account_ns[i]);

@@ -1,14 +1,17 @@
 /* The figures of a finished replay, by the names that --json prints and table run_metric holds.
  *
  *   time_ns          the clock of the CPU that is furthest
- *   execution_ns to idle_ns  averages over the CPUs that were used, rounded down; what is lost by
- *                    rounding goes to idle_ns, so that the eight add up to time_ns exactly
+ *   execution_ns to idle_ns
+ *                    averages over the CPUs that were used, rounded down; what is lost by rounding
+ *                    goes to idle_ns, so that the eight add up to time_ns exactly
  *   memory_accesses  references that reached memory: local and remote ones
  *   local_share      local_accesses / memory_accesses
- *   frames_used, replica_frames  at the end, over all nodes; the most of each node is in run_node
+ *   frames_used, replica_frames
+ *                    at the end, over all nodes; the most of each node is in run_node
  *   imbalance        100 * standard deviation / mean of the accesses that the nodes with memory
- * served, with the deviation of a sample (n - 1), as Carrefour does (ASPLOS'13) cache_misses,
- * optimum_ratio  absent: caches and the offline optimum are not part of this version
+ *                    served, with the deviation of a sample (n - 1), as Carrefour does (ASPLOS'13)
+ *   cache_misses, optimum_ratio
+ *                    absent: caches and the offline optimum are not part of this version
  */
 #ifndef DISCO_REPLAYER_RESULTS_H
 #define DISCO_REPLAYER_RESULTS_H

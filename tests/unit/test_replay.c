@@ -152,6 +152,48 @@ static void a_space_whose_streams_have_ended_is_freed_before_the_next_reference(
     outcome_free(&outcome);
 }
 
+/* As perf tells of it: a shell's child begins in the shell's space and then runs a program in its
+ * own. Eight frames in all, and three programs of four pages. */
+static void a_program_that_changed_its_space_is_freed_when_it_ends(void **state)
+{
+    struct fixture *fixture = *state;
+    struct outcome outcome;
+    uint32_t shell = add_space(fixture);
+    add_refs(fixture, add_stream(fixture, shell, 1, NULL), 0, REF_STORE, 1);
+    for (unsigned process = 0; process < 3; process++) {
+        uint32_t program = add_space(fixture);
+        uint32_t child = add_stream(fixture, shell, 3, NULL);
+        add_refs(fixture, child, 1, REF_STORE, 1);
+        add_event(fixture, EVENT_ASID, child, program, 0, 0, 0, 0);
+        for (unsigned page = 0; page < 4; page++)
+            add_refs(fixture, child, page, REF_STORE, 1);
+        add_event(fixture, EVENT_EXIT, child, 0, 0, 0, 0, 0);
+    }
+    replay_it(fixture, "first-touch", NULL, 1, &outcome);
+    well(outcome.error);
+    outcome.error = NULL;
+    assert_int_equal(memory_pages(outcome.replay[0]->memory), 14);
+    assert_true(memory_page(outcome.replay[0]->memory, 0).mapped); /* the shell lives on */
+    outcome_free(&outcome);
+}
+
+/* Two streams come to one space, and one of them ends. */
+static void a_space_is_not_freed_while_a_stream_is_in_it(void **state)
+{
+    struct fixture *fixture = *state;
+    struct outcome outcome;
+    uint32_t space = add_space(fixture), other = add_space(fixture);
+    uint32_t one = add_stream(fixture, space, 1, NULL);
+    uint32_t two = add_stream(fixture, other, 3, NULL);
+    add_event(fixture, EVENT_ASID, two, space, 0, 0, 0, 0);
+    add_refs(fixture, two, 1, REF_STORE, 1);
+    add_event(fixture, EVENT_EXIT, one, 0, 0, 0, 0, 0);
+    add_refs(fixture, two, 1, REF_STORE, 1);
+    replay_it(fixture, "first-touch", NULL, 1, &outcome);
+    assert_int_equal(memory_pages(outcome.replay[0]->memory), 1);
+    outcome_free(&outcome);
+}
+
 static void a_forked_child_gets_pages_of_its_own(void **state)
 {
     struct fixture *fixture = *state;
@@ -281,6 +323,58 @@ static void the_parts_add_up_to_the_whole_and_every_reference_is_counted(void **
     outcome_free(&outcome);
 }
 
+/* 3 ns an instruction, and 2 ns that go with a load or store. */
+static uint64_t execution_of(struct fixture *fixture, bool sampled, unsigned fetches,
+                             unsigned loads)
+{
+    struct trace_facts facts = {.source = "text",
+                                .command = "test",
+                                .page_bytes = PAGE,
+                                .time_unit = TIME_REFERENCES,
+                                .sampled = sampled,
+                                .refs_per_sample = sampled ? 10 : 1};
+    struct outcome outcome;
+    if (fixture->writer != NULL)
+        end_trace(fixture);
+    well(trace_writer_create(fixture->path, &facts, true, &fixture->writer));
+    uint32_t stream = add_stream(fixture, add_space(fixture), 1, NULL);
+    add_refs(fixture, stream, 0, REF_FETCH, fetches);
+    add_refs(fixture, stream, 1, REF_LOAD, loads);
+    fixture->machine->costs.fetch_ps = 3000;
+    replay_it(fixture, "first-touch", NULL, 1, &outcome);
+    uint64_t execution_ns = figure(&outcome, 0, FIGURE_execution_ns);
+    outcome_free(&outcome);
+    return execution_ns;
+}
+
+static void execution_goes_by_fetches_unless_a_sample_has_only_a_few_of_them(void **state)
+{
+    assert_int_equal(execution_of(*state, false, 5, 1000), 5 * 3);
+    assert_int_equal(execution_of(*state, false, 0, 1000), 1000 * 2);
+    assert_int_equal(execution_of(*state, true, 5, 1000), 10 * 1000 * 2);
+    assert_int_equal(execution_of(*state, true, 3000, 1000), 10 * 3000 * 3);
+}
+
+/* Four CPUs of 80 days each are more ps than 64 bits hold. */
+static void the_time_of_all_cpus_together_may_be_centuries(void **state)
+{
+    struct fixture *fixture = *state;
+    struct outcome outcome;
+    const uint64_t days_ns = UINT64_C(80) * 86400 * 1000000000;
+    uint32_t stream = add_stream(fixture, add_space(fixture), 1, NULL);
+    for (uint64_t cpu = 1; cpu < 8; cpu += 2)
+        add_event(fixture, EVENT_IDLE, UINT32_MAX, cpu, days_ns, 0, 0, 0);
+    add_refs(fixture, stream, 0, REF_LOAD, 1);
+    replay_it(fixture, "first-touch", "recorded", 1, &outcome);
+    assert_int_equal(figure(&outcome, 0, FIGURE_time_ns), days_ns + 102);
+    assert_int_equal(figure(&outcome, 0, FIGURE_idle_ns) +
+                         figure(&outcome, 0, FIGURE_execution_ns) +
+                         figure(&outcome, 0, FIGURE_local_stall_ns),
+                     days_ns + 102);
+    assert_int_equal(figure(&outcome, 0, FIGURE_local_stall_ns), 100 / 4);
+    outcome_free(&outcome);
+}
+
 /* Nine pages in eight frames. */
 static void of_several_failures_the_earliest_is_told_whatever_the_threads(void **state)
 {
@@ -311,11 +405,15 @@ int main(void)
         TEST(another_address_space_has_other_pages),
         TEST(an_unmapped_page_is_freed_and_a_shared_one_is_one_page),
         TEST(a_space_whose_streams_have_ended_is_freed_before_the_next_reference),
+        TEST(a_program_that_changed_its_space_is_freed_when_it_ends),
+        TEST(a_space_is_not_freed_while_a_stream_is_in_it),
         TEST(a_forked_child_gets_pages_of_its_own),
         TEST(events_that_cannot_be_replayed_are_counted),
         TEST(an_event_about_an_unknown_space_is_an_error_that_names_the_block),
         TEST(any_number_of_threads_gives_the_same_results),
         TEST(the_parts_add_up_to_the_whole_and_every_reference_is_counted),
+        TEST(execution_goes_by_fetches_unless_a_sample_has_only_a_few_of_them),
+        TEST(the_time_of_all_cpus_together_may_be_centuries),
         TEST(of_several_failures_the_earliest_is_told_whatever_the_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
