@@ -11,6 +11,7 @@ __attribute__((visibility("default"))) const char *argp_program_version =
     "disco-replay " DISCO_VERSION;
 
 #define USAGE_EXIT 2
+#define EPOCH_MOST (UINT64_C(1) << 31) /* as vmm-core/memory/memory.h has it */
 
 enum key {
     KEY_INPUT = 0x100,
@@ -169,6 +170,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         options->seed = whole_number(state, "seed", arg, 0, INT64_MAX);
         break;
     case KEY_RESULTS:
+        if (*arg == '\0') /* which SQLite would take for a file that goes when it is closed */
+            usage(state, "--results=%s: no file named", arg);
         options->results = arg;
         break;
     case KEY_NO_RESULTS:
@@ -178,7 +181,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         options->log_actions = whole_number(state, "log-actions", arg, 0, UINT32_MAX);
         break;
     case KEY_EPOCH:
-        options->epoch_references = whole_number(state, "epoch", arg, 1, UINT32_MAX);
+        options->epoch_references = whole_number(state, "epoch", arg, 1, EPOCH_MOST);
         break;
     case KEY_CHECK:
         options->check_every = arg == NULL

@@ -1,5 +1,6 @@
 #include "replayer/store.h"
 
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,10 +121,30 @@ static char *begin(struct target *target, const char *path, const char *trace_pa
     return error;
 }
 
+/* Can a file be made there? Tried beside it: `path` itself may be made meanwhile by another replay,
+ * whose results must not go with what is taken back here. */
+static char *probe_new(const char *path)
+{
+    char *beside = say("%s.XXXXXX", path);
+    int file = mkstemp(beside);
+    char *error = NULL;
+    if (file < 0)
+        error = say("%s: results cannot be written (%s); name another --results FILE, or use "
+                    "--no-results",
+                    path, strerror(errno));
+    else
+        (void)unlink(beside);
+    if (file >= 0)
+        (void)close(file);
+    free(beside);
+    return error;
+}
+
 char *store_probe(const char *path, const char *trace_path, const char *checksum)
 {
+    if (path != NULL && access(path, F_OK) != 0)
+        return probe_new(path);
     struct target target;
-    bool was_there = path == NULL || access(path, F_OK) == 0;
     char *error = begin(&target, path, trace_path, checksum);
     if (error != NULL)
         return error;
@@ -131,8 +152,6 @@ char *store_probe(const char *path, const char *trace_path, const char *checksum
     int code = sqlite3_exec(target.db, "CREATE TABLE disco_probe(x); ROLLBACK", NULL, NULL, NULL);
     error = code == SQLITE_OK ? NULL : refused(&target, code);
     (void)sqlite3_close(target.db);
-    if (!was_there)
-        (void)unlink(path);
     return error;
 }
 

@@ -20,6 +20,19 @@ run "$replay" --results "$TMP/results.db" --policy bind "$trace"
 is "a second command adds to it" "$(sqlite3 "$TMP/results.db" 'SELECT max(run_id) FROM run')" 5
 run "$replay" --results "$trace" --policy bind "$trace"
 is "--results may name the trace itself" "$rc:$(runs "$trace")" "0:1"
+together=0
+for round in 1 2 3 4 5; do
+  rm -f "$TMP/new.db"
+  for policy in first-touch bind random; do
+    "$replay" --results "$TMP/new.db" --policy $policy "$trace" >/dev/null 2>>"$TMP/.together" &
+    sleep 0.0$round
+  done
+  wait
+  together=$((together + $(runs "$TMP/new.db")))
+done
+is "several replays at once into one new file all get there" "$together:$(cat "$TMP/.together")" "15:"
+is "and leave nothing else" "$(ls "$TMP" | grep -c '^new.db')" 1
+refuses "results in a file without a name" 2 "no file named" "$replay" --results "" "$trace"
 head -1000 "$TMP/trace.txt" >"$TMP/other.txt"
 check "another trace is made" "$BUILD/disco-record" import --format text --base 10 --columns tid,kind,addr -o "$TMP/other.db" "$TMP/other.txt"
 refuses "results of two traces in one file" 1 "holds results of another trace; name another --results FILE" "$replay" --results "$TMP/results.db" "$TMP/other.db"
