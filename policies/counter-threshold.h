@@ -6,10 +6,12 @@
  * terms of Verghese, Devine, Gupta and Rosenblum (ASPLOS'96), from which Disco says its policy
  * derives:
  *
- *     shared, i.e. some other node made SHARING references too:
- *         few writes and memory to spare:  replicate to the node;   otherwise leave it
- * (write-shared) private: not moved too often yet:         migrate to the node;     otherwise leave
- * it (it would bounce)
+ *     shared: some other node made SHARING references too
+ *         few writes and memory to spare: replicate to the node
+ *         otherwise (write-shared): leave it
+ *     private
+ *         not moved too often yet: migrate to the node
+ *         otherwise (it would bounce): leave it
  *
  * A store to a replicated page collapses it; the memory subsystem does that by itself.
  *
@@ -17,7 +19,7 @@
  * text unchecked, and so are parameters. Two comparisons are told both ways where they are quoted,
  * and chosen here:
  *   - a page may be replicated with up to WRITE stores in the interval (writes <= WRITE): one
- * store, such as the one that initialised it, does not rule replication out;
+ *     store, such as the one that initialised it, does not rule replication out;
  *   - a page moves at most MIGRATE times in an interval (moves < MIGRATE before the move).
  *
  * Samples. Where one recorded reference stands for n, TRIGGER and SHARING are divided by n and stay
@@ -29,7 +31,7 @@
 
 #include "policies/nodes.h"
 
-#define COUNTER_MOST 65535 /* the page counters are 16 bits and saturate */
+#define COUNTER_MOST 65534 /* the page counters are 16 bits and stay at 65535 */
 
 #define COUNTER_PARAM_TRIGGER                                                                      \
     {                                                                                              \
@@ -46,7 +48,7 @@
     }
 #define COUNTER_PARAM_WRITE                                                                        \
     {                                                                                              \
-        .name = "write", .unit = "stores", .standard = 1, .least = 0, .most = COUNTER_MOST - 1,    \
+        .name = "write", .unit = "stores", .standard = 1, .least = 0, .most = COUNTER_MOST,        \
         .help = "stores in an interval that a page may have and still be replicated",              \
         .source = "Verghese et al., ASPLOS'96 (unchecked recollection)"                            \
     }

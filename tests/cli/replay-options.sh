@@ -23,7 +23,7 @@ is "--list-policies ends well" "$rc" 0
 for policy in first-touch round-robin interleave bind random migrate replicate disco chaos; do
   check "--list-policies has $policy" grep -qx "$policy" "$TMP/.out"
 done
-check "with units, ranges and defaults of parameters" grep -qE '^    trigger=128 \(references, 1 to 65535\)$' "$TMP/.out"
+check "with units, ranges and defaults of parameters" grep -qE '^    trigger=128 \(references, 1 to 65534\)$' "$TMP/.out"
 check "and where a default is from" grep -qE '^        default: .+' "$TMP/.out"
 run "$replay" --print-machine
 is "--print-machine prints the default machine as JSON" "$(printf '%s' "$out" | jq -r .name)" flash-8
@@ -58,7 +58,7 @@ refuses "two traces" 2 "second one" "$replay" "$trace" "$trace"
 refuses "an unknown option" 2 "unrecognized option" "$replay" --fast "$trace"
 refuses "an unknown policy, with what there is" 2 "no policy 'best'; there are: bind, chaos, disco" "$replay" --policy best "$trace"
 refuses "an unknown parameter, with what there is" 2 "no parameter 'speed'; there are: trigger" "$replay" --policy migrate:speed=1 "$trace"
-refuses "a parameter out of its range" 2 "trigger=0 is outside 1 to 65535" "$replay" --policy migrate:trigger=0 "$trace"
+refuses "a parameter out of its range" 2 "trigger=0 is outside 1 to 65534" "$replay" --policy migrate:trigger=0 "$trace"
 refuses "a parameter that is no number" 2 "not a whole number" "$replay" --policy migrate:trigger=many "$trace"
 refuses "no policy at all" 2 "no policy named" "$replay" --policy , "$trace"
 refuses "contention, which is not in this version" 2 "--contention=on is not in this version" "$replay" --contention on "$trace"
@@ -71,6 +71,7 @@ done
 for option in epoch threads refs-per-sample check; do
   refuses "--$option 0" 2 "--$option=0: wanted a whole number from 1" "$replay" --$option=0 "$trace"
 done
+refuses "an epoch that is too long" 2 "wanted a whole number from 1 to 2147483648" "$replay" --epoch 2147483649 "$trace"
 refuses "--results with --no-results" 2 "cannot go together" "$replay" --results "$TMP/r.db" --no-results "$trace"
 
 # ---- what fails: exit 1 and one line

@@ -70,7 +70,7 @@ static void what_cannot_be_chosen_is_refused_with_what_there_is(void **state)
         {"migrate:trigger", "policy migrate: 'trigger' is not PARAM=VALUE"},
         {"migrate:trigger=", "policy migrate: trigger= is not a whole number"},
         {"migrate:trigger=1x", "policy migrate: trigger=1x is not a whole number"},
-        {"migrate:trigger=0", "policy migrate: trigger=0 is outside 1 to 65535 (references)"},
+        {"migrate:trigger=0", "policy migrate: trigger=0 is outside 1 to 65534 (references)"},
         {"migrate:trigger=99999999999999999999", "is not a whole number"},
         {"first-touch:x=1", "policy first-touch: no parameter 'x'; it has none"},
         {"./no-such.so", "./no-such.so: cannot be loaded"},

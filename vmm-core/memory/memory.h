@@ -81,7 +81,7 @@ struct memory_options {
                     * complement */
     uint64_t refs_per_sample;  /* each reference stands for so many: execution and stalls are
                                   multiplied */
-    uint64_t epoch_references; /* 0: 16384 / refs_per_sample, at least 64 */
+    uint64_t epoch_references; /* 0: 16384 / refs_per_sample, at least 64; most: 2^31 */
     bool has_fetches;          /* execution is charged by fetches; otherwise by data references */
     uint32_t check_every;      /* events between runs of the consistency checker; 0: never */
     void *context;             /* for the two below */
