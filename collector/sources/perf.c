@@ -19,7 +19,7 @@ enum long_option {
     OPTION_SCAN_PERIOD,
     OPTION_REFS_PER_SAMPLE,
     OPTION_RING,
-    OPTION_REPLACE,
+    OPTION_FORCE,
     OPTION_LIST,
 };
 
@@ -58,7 +58,7 @@ static const struct argp_option known[] = {
     {"all-cpus", 'a', NULL, 0, "Record the whole system", 2},
     {"duration", OPTION_DURATION, "SECONDS", 0, "End after so long (and end CMD by SIGTERM)", 2},
     {"output", 'o', "TRACE.db", 0, "The trace to make", 3},
-    {"replace", OPTION_REPLACE, NULL, 0, "Replace TRACE.db where it is an older trace", 3},
+    {"force", OPTION_FORCE, NULL, 0, "Replace TRACE.db where it is a trace already", 3},
     {"refs-per-sample", OPTION_REFS_PER_SAMPLE, "N", 0,
      "References that a sample stands for (the period; with hinting nominally 64 times that)", 3},
     {"scan-period-ms", OPTION_SCAN_PERIOD, "MS", 0,
@@ -114,7 +114,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case 'a':
         line->system = true;
         return 0;
-    case OPTION_REPLACE:
+    case OPTION_FORCE:
         line->replace = true;
         return 0;
     case OPTION_LIST:

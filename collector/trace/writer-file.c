@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum statement {
@@ -117,6 +118,11 @@ static void bind(sqlite3_stmt *statement, int at, uint64_t value)
     sqlite3_bind_int64(statement, at, (sqlite3_int64)value);
 }
 
+static char *no_trace(const char *path)
+{
+    return line(path, "exists and is not a trace, so it is not replaced; give another name");
+}
+
 /* Only a trace, or what never became one, may be replaced. NULL: go on. */
 static char *may_replace(sqlite3 *db, const char *path)
 {
@@ -131,13 +137,12 @@ static char *may_replace(sqlite3 *db, const char *path)
             answer[i] = sqlite3_column_int64(statement, 0);
         sqlite3_finalize(statement);
         if ((rc & 0xff) == SQLITE_NOTADB)
-            return line(path,
-                        "exists and is not a trace, so it is not replaced; give another name");
+            return no_trace(path);
         if (rc != SQLITE_ROW)
             return store_error(db, rc, path);
     }
     if (answer[0] != 0 && answer[1] != STORE_APPLICATION_ID)
-        return line(path, "exists and is not a trace, so it is not replaced; give another name");
+        return no_trace(path);
     return NULL;
 }
 
@@ -146,8 +151,11 @@ static char *may_replace(sqlite3 *db, const char *path)
  * time cannot remove each other's new file. */
 static char *remove_old(const char *path)
 {
-    if (access(path, F_OK) != 0)
+    struct stat old;
+    if (stat(path, &old) != 0)
         return NULL;
+    if (!S_ISREG(old.st_mode)) /* of these SQLite would say that they are damaged */
+        return no_trace(path);
     sqlite3 *db = NULL;
     int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL);
     char *error = NULL;
@@ -177,7 +185,7 @@ static char *make_empty(const char *path)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0 && errno == EEXIST)
-        return line(path, "exists; remove it or give another name");
+        return line(path, "exists; --force replaces a trace, or give another name");
     if (fd < 0)
         return line_errno(path, "cannot be made", errno);
     close(fd);

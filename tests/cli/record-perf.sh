@@ -109,7 +109,7 @@ refuses "a command that does not exist" 1 'cannot be executed' "$RECORD" perf -o
 check "...leaves no trace" test ! -e "$TMP/x.db"
 refuses "a command that is not executable" 1 'cannot be executed' "$RECORD" perf -o "$TMP/x.db" "$TMP/touch.c"
 cp "$TMP/t.db" "$TMP/old.db"
-refuses "a command that is not on the PATH" 1 'cannot be executed' "$RECORD" perf --replace -o "$TMP/old.db" no-such-command
+refuses "a command that is not on the PATH" 1 'cannot be executed' "$RECORD" perf --force -o "$TMP/old.db" no-such-command
 check "...and an older trace stays" cmp "$TMP/t.db" "$TMP/old.db"
 check "a command's options are its own" test "$("$RECORD" perf -o "$TMP/o.db" echo -e -c -o 2>/dev/null)" = '-c -o'
 
@@ -136,7 +136,7 @@ refuses "an impossible rate" 2 'max_sample_rate' "$RECORD" perf -F 1000000 -o "$
 refuses "a process that does not exist" 1 'there is no process' "$RECORD" perf -p 2147483647 -o "$TMP/x.db"
 refuses "an output folder that does not exist" 1 "$TMP/none/x.db" "$RECORD" perf -o "$TMP/none/x.db" true
 refuses "an output that exists" 1 "$TMP/t.db" "$RECORD" perf -o "$TMP/t.db" true
-check "--replace replaces it" "$RECORD" perf --replace -o "$TMP/s.db" true
+check "--force replaces it" "$RECORD" perf --force -o "$TMP/s.db" true
 check "--help is complete" grep -q -- '--scan-period-ms' <<<"$("$RECORD" perf --help)"
 check "--version" grep -q '^disco-record [0-9]' <<<"$("$RECORD" --version)"
 check "--list-events names hinting" grep -q '^hinting' <<<"$("$RECORD" perf --list-events)"

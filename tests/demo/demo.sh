@@ -33,7 +33,7 @@ else
   echo "Not root, or a kernel without NUMA balancing: page faults alone, which do not tell stores from loads."
 fi
 record() {
-  show "$build/disco-record" perf -e $event --refs-per-sample 16 --replace -o "$out/threads.db" -- \
+  show "$build/disco-record" perf -e $event --refs-per-sample 16 --force -o "$out/threads.db" -- \
     "$out/threads" --seconds "$1" --pages 64 --drop 1 || fail "the recording failed"
   samples=$("$build/disco-sql" --no-header "$out/threads.db" "SELECT refs FROM trace") || fail "the trace cannot be read"
 }
