@@ -5,8 +5,6 @@
 
 #include "replayer/interrupt.h"
 
-#define NO_STREAM UINT32_MAX
-
 /* An epoch, where the user does not say: as memory.h would choose it, said here so that it is
  * stored. */
 #define EPOCH_REFERENCES 16384u
@@ -42,12 +40,11 @@ char *replay_new(const struct replay_options *options, const struct trace_reader
     replay->spaces = summary->spaces;
     replay->cpu = calloc((size_t)replay->streams + 1, sizeof *replay->cpu);
     replay->space = calloc((size_t)replay->streams + 1, sizeof *replay->space);
-    replay->on_cpu = calloc((size_t)schedule->cpus + 1, sizeof *replay->on_cpu);
     replay->alive = calloc((size_t)replay->spaces + 1, sizeof *replay->alive);
     replay->ended = calloc((size_t)replay->spaces + 1, sizeof *replay->ended);
     replay->record = record_new(options->log_actions);
-    if (replay->cpu == NULL || replay->space == NULL || replay->on_cpu == NULL ||
-        replay->alive == NULL || replay->ended == NULL || replay->record == NULL)
+    if (replay->cpu == NULL || replay->space == NULL || replay->alive == NULL ||
+        replay->ended == NULL || replay->record == NULL)
         return say_no_memory();
     for (uint32_t i = 0; i < replay->streams; i++) {
         replay->cpu[i] = schedule->cpu[i];
@@ -55,8 +52,6 @@ char *replay_new(const struct replay_options *options, const struct trace_reader
         if (replay->space[i] < replay->spaces)
             replay->alive[replay->space[i]]++;
     }
-    for (uint32_t i = 0; i < schedule->cpus; i++)
-        replay->on_cpu[i] = NO_STREAM;
 
     replay->refs_per_sample = options->refs_per_sample;
     if (replay->refs_per_sample == 0)
@@ -92,7 +87,6 @@ void replay_free(struct replay *replay)
     record_free(replay->record);
     free(replay->cpu);
     free(replay->space);
-    free(replay->on_cpu);
     free(replay->alive);
     free(replay->ended);
     free(replay);
@@ -106,7 +100,8 @@ static char *free_ended_spaces(struct replay *replay)
     return error;
 }
 
-/* Gives the stream a CPU where it has none, and puts it there. */
+/* Gives the stream a CPU where it has none, and puts it there; costs nothing where it is already.
+ */
 static char *put_on_cpu(struct replay *replay, const struct ref_block *block, uint32_t stream,
                         uint32_t *cpu)
 {
@@ -123,9 +118,6 @@ static char *put_on_cpu(struct replay *replay, const struct ref_block *block, ui
         replay->cpu[stream] = schedule->order[replay->given++ % schedule->cpus];
     }
     *cpu = replay->cpu[stream];
-    if (replay->on_cpu[*cpu] == stream)
-        return NULL;
-    replay->on_cpu[*cpu] = stream;
     return memory_dispatch(replay->memory, *cpu, stream, replay->space[stream]);
 }
 
@@ -164,9 +156,6 @@ static void change_space(struct replay *replay, uint32_t stream, uint32_t space)
         replay->alive[left]--;
     replay->alive[space]++;
     replay->space[stream] = space;
-    uint32_t cpu = replay->cpu[stream];
-    if (cpu != SCHEDULE_NO_CPU && replay->on_cpu[cpu] == stream)
-        replay->on_cpu[cpu] = NO_STREAM; /* dispatched again, with the new space */
 }
 
 static void end_stream(struct replay *replay, uint32_t stream)

@@ -42,11 +42,10 @@ struct replay {
     uint64_t left_out[EVENT_TYPES]; /* events that mean something and were not replayed */
     uint64_t refs_per_sample, epoch_references; /* in force */
     uint32_t streams, spaces;
-    uint32_t *cpu;    /* [streams] where it is now, or SCHEDULE_NO_CPU */
-    uint32_t *space;  /* [streams] its address space now */
-    uint32_t *on_cpu; /* [CPUs] stream that is there, or UINT32_MAX */
-    uint32_t *alive;  /* [spaces] streams that are in it and have not ended */
-    uint32_t *ended;  /* [spaces_ended] spaces to be freed before the next reference */
+    uint32_t *cpu;   /* [streams] where it is now, or SCHEDULE_NO_CPU */
+    uint32_t *space; /* [streams] its address space now */
+    uint32_t *alive; /* [spaces] streams that are in it and have not ended */
+    uint32_t *ended; /* [spaces_ended] spaces to be freed before the next reference */
     uint32_t spaces_ended;
     uint32_t slice; /* references between two looks at the user's wishes */
     bool stopped;   /* by the user */

@@ -106,6 +106,25 @@ static void another_address_space_has_other_pages(void **state)
     outcome_free(&outcome);
 }
 
+static void a_stream_that_changed_its_space_elsewhere_comes_back_with_the_new_one(void **state)
+{
+    struct fixture *fixture = *state;
+    struct outcome outcome;
+    uint32_t space = add_space(fixture), other = add_space(fixture);
+    uint32_t stream = add_stream(fixture, space, 1, NULL);
+    add_refs(fixture, stream, 1, REF_LOAD, 2);
+    add_event(fixture, EVENT_DISPATCH, stream, 5, UINT64_MAX, 0, 0, 0);
+    add_event(fixture, EVENT_ASID, stream, other, 0, 0, 0, 0);
+    add_refs(fixture, stream, 1, REF_LOAD, 3);
+    add_event(fixture, EVENT_DISPATCH, stream, 1, UINT64_MAX, 0, 0, 0);
+    add_refs(fixture, stream, 1, REF_LOAD, 4);
+    replay_it(fixture, "first-touch", "recorded", 1, &outcome);
+    assert_int_equal(memory_pages(outcome.replay[0]->memory), 2);
+    assert_int_equal(memory_page(outcome.replay[0]->memory, 0).loads, 2);
+    assert_int_equal(memory_page(outcome.replay[0]->memory, 1).loads, 7);
+    outcome_free(&outcome);
+}
+
 static void an_unmapped_page_is_freed_and_a_shared_one_is_one_page(void **state)
 {
     struct fixture *fixture = *state;
@@ -403,6 +422,7 @@ int main(void)
         TEST(a_dispatch_event_moves_a_stream_if_the_schedule_is_recorded),
         TEST(an_idle_event_moves_the_clock_of_its_cpu),
         TEST(another_address_space_has_other_pages),
+        TEST(a_stream_that_changed_its_space_elsewhere_comes_back_with_the_new_one),
         TEST(an_unmapped_page_is_freed_and_a_shared_one_is_one_page),
         TEST(a_space_whose_streams_have_ended_is_freed_before_the_next_reference),
         TEST(a_program_that_changed_its_space_is_freed_when_it_ends),

@@ -96,8 +96,8 @@ char *memory_new(const struct memory_options *options, struct memory **out)
 void memory_free(struct memory *memory);
 
 /* Puts `stream` (thread or vCPU) with address space `space` on `cpu`. Flushes that CPU's TLB if the
- * stream is another one and the TLB is not tagged, or the space is another one and it is not
- * tagged. */
+ * stream or the space is another one and the TLB is not tagged. Where both are there already,
+ * nothing happens. */
 char *memory_dispatch(struct memory *memory, uint32_t cpu, uint32_t stream, uint32_t space)
     __attribute__((warn_unused_result));
 
