@@ -6,6 +6,15 @@ bool action_page_exists(const struct memory *memory, uint32_t page)
     return page < memory->pages && memory->page[page].mappings != MEMORY_NONE;
 }
 
+struct cpu *action_begin(struct memory *memory, struct memory_action *action)
+{
+    const bool exists = action_page_exists(memory, action->page);
+    const bool has_memory = action->to < memory->nodes && memory->node[action->to].frames;
+    action->from = exists ? memory->page[action->page].home : MEMORY_NO_NODE;
+    action->answer = exists && has_memory ? POLICY_DONE : POLICY_NONSENSE;
+    return cpu_for_action(memory, action->from);
+}
+
 void action_log(struct memory *memory, const struct cpu *cpu, struct memory_action action)
 {
     if (!memory->options.on_action)

@@ -313,6 +313,9 @@ enum policy_answer collapse_page(struct memory *memory, uint32_t page, const cha
 void collapse_now(struct memory *memory, struct cpu *cpu, uint32_t page, uint32_t keep,
                   uint64_t fault_ps, const char *reason);
 void reclaim_replica(struct memory *memory, struct cpu *cpu, uint32_t frame);
+/* Fills where the page is, and POLICY_NONSENSE where there is no such page or no memory on the node
+ * that it is to go to. The CPU to be charged, as cpu_for_action(). */
+struct cpu *action_begin(struct memory *memory, struct memory_action *action);
 bool action_page_exists(const struct memory *memory, uint32_t page);
 enum policy_answer action_refuse(struct memory *memory, struct cpu *cpu,
                                  struct memory_action action);

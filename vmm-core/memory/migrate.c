@@ -19,17 +19,13 @@ static void count_move(struct memory *memory, uint32_t page)
 enum policy_answer migrate_page(struct memory *memory, uint32_t page, uint32_t node,
                                 const char *reason)
 {
-    const bool exists = action_page_exists(memory, page);
     struct memory_action action = {.kind = MEMORY_ACTION_MIGRATE,
                                    .page = page,
-                                   .from = exists ? memory->page[page].home : MEMORY_NO_NODE,
                                    .to = node,
                                    .reason = reason};
-    struct cpu *const cpu = cpu_for_action(memory, action.from);
-    if (!exists || node >= memory->nodes || !memory->node[node].frames) {
-        action.answer = POLICY_NONSENSE;
+    struct cpu *const cpu = action_begin(memory, &action);
+    if (action.answer == POLICY_NONSENSE)
         return action_refuse(memory, cpu, action);
-    }
     if (memory->page[page].home == node)
         return POLICY_NOTHING;
     if (pmap_copy_on(memory, page, node) == MEMORY_NONE && !frames_make_room(memory, cpu, node)) {

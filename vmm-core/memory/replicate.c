@@ -12,17 +12,13 @@
 enum policy_answer replicate_page(struct memory *memory, uint32_t page, uint32_t node,
                                   const char *reason)
 {
-    const bool exists = action_page_exists(memory, page);
     struct memory_action action = {.kind = MEMORY_ACTION_REPLICATE,
                                    .page = page,
-                                   .from = exists ? memory->page[page].home : MEMORY_NO_NODE,
                                    .to = node,
                                    .reason = reason};
-    struct cpu *const cpu = cpu_for_action(memory, action.from);
-    if (!exists || node >= memory->nodes || !memory->node[node].frames) {
-        action.answer = POLICY_NONSENSE;
+    struct cpu *const cpu = action_begin(memory, &action);
+    if (action.answer == POLICY_NONSENSE)
         return action_refuse(memory, cpu, action);
-    }
     if (pmap_copy_on(memory, page, node) != MEMORY_NONE)
         return POLICY_NOTHING;
     if (!frames_make_room(memory, cpu, node)) {
