@@ -57,6 +57,18 @@ static int ask(sqlite3 *db, const char *sql, int values, sqlite3_int64 *value)
     return rc;
 }
 
+/* Blocks to look for one by one: where table trace is damaged it may promise any number of them. */
+static uint64_t blocks_to_check(const struct check *check)
+{
+    sqlite3_int64 most = 0;
+    if (ask(check->db, "SELECT max(block) FROM trace_block", 1, &most) != SQLITE_ROW &&
+        ask(check->db, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", 1,
+            &most) != SQLITE_ROW) /* a block takes at least a byte */
+        return 0;
+    uint64_t blocks = most < 0 ? 0 : (uint64_t)most + 1;
+    return blocks < check->blocks ? blocks : check->blocks;
+}
+
 /* Is the row what the block says it is? */
 static const char *compare(const struct check *check, const struct block_row *row)
 {
@@ -116,18 +128,19 @@ static const char *check_block(struct check *check, uint64_t number)
     return NULL;
 }
 
-static bool note(struct check *check, uint64_t number, const char *why)
+/* Says it of blocks `first` to `end`, end excluded. False when memory is short. */
+static bool note(struct check *check, uint64_t first, uint64_t end, const char *why)
 {
     struct stretch *last = check->last;
     if (last != NULL &&
         (why == last->why || (why != NULL && last->why != NULL && strcmp(why, last->why) == 0))) {
-        last->last = number;
+        last->last = end - 1;
         return true;
     }
     struct stretch *stretch = malloc(sizeof *stretch);
     if (stretch == NULL)
         return false;
-    *stretch = (struct stretch){.first = number, .last = number, .why = why};
+    *stretch = (struct stretch){.first = first, .last = end - 1, .why = why};
     *check->last_link = stretch;
     check->last_link = &stretch->next;
     check->last = stretch;
@@ -141,15 +154,18 @@ static char *check_blocks(struct check *check)
     check->last_link = &check->first;
     check->chained = true;
     char *error = NULL;
-    for (uint64_t number = 0; number < check->blocks && error == NULL; number++) {
+    const uint64_t end = blocks_to_check(check);
+    for (uint64_t number = 0; number < end && error == NULL; number++) {
         const char *why = check_block(check, number);
         sqlite3_reset(check->one);
-        if (!note(check, number, why))
+        if (!note(check, number, number + 1, why))
             error = tool_line("%s: out of memory", check->path);
         if (why != NULL && check->first != NULL)
             check->chained = false;
         progress_at(&progress, number);
     }
+    if (error == NULL && end < check->blocks && !note(check, end, check->blocks, "missing"))
+        error = tool_line("%s: out of memory", check->path);
     progress_end(&progress);
     return error;
 }
@@ -280,7 +296,7 @@ static char *check_trace(struct check *check)
     sqlite3_int64 streams = 0;
     if (rc == SQLITE_ROW)
         rc = ask(check->db, "SELECT count(*) FROM trace_stream", 1, &streams);
-    if (rc == SQLITE_ROW && (said[2] < 0 || said[2] >> REF_COLUMNS != 0))
+    if (rc == SQLITE_ROW && (said[0] < 0 || said[2] < 0 || said[2] >> REF_COLUMNS != 0))
         rc = SQLITE_CORRUPT;
     if (rc == SQLITE_ROW)
         rc = sqlite3_prepare_v2(check->db, BLOCK_ROW_SELECT "WHERE block = ?1", -1, &check->one,
@@ -313,6 +329,12 @@ static char *check_trace(struct check *check)
         return tool_line("%s: %" PRIu64 " of %" PRIu64
                          " blocks damaged; record again, or use what is intact",
                          check->path, damaged, check->blocks);
+    /* what readers refuse is not intact, whatever the blocks are */
+    struct trace_reader *reader = NULL;
+    error = trace_reader_open(check->path, &reader);
+    trace_reader_close(reader);
+    if (error != NULL)
+        return error;
     if (check->findings != 0)
         return tool_line("%s: all blocks are intact, but not the tables around them; `disco-trace "
                          "merge -o NEW %s` "

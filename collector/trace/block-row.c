@@ -10,6 +10,9 @@ const char *block_row_decode(const struct block_row *row, struct codec *codec, u
         return why;
     if (block->refs != row->refs || block->events != row->events)
         return "its counts differ from its row";
+    if (block->refs != 0 && (block->columns & COLUMN_BIT(COLUMN_TIME)) != 0 &&
+        (block->first_time != row->first_time || block->last_time != row->last_time))
+        return "its times differ from its row";
     for (uint32_t i = 0; i < block->runs; i++)
         if (block->run[i].stream >= streams)
             return "it has a stream that the trace does not list";

@@ -101,6 +101,10 @@ static char *load_facts(struct trace_reader *reader)
         return line(reader->path, "table trace is damaged: its page size is no power of two");
     if (columns >> REF_COLUMNS != 0)
         return line(reader->path, "has columns that this Disco does not know; use a newer one");
+    if ((facts->time_unit == TIME_NS) != ((columns & COLUMN_BIT(COLUMN_TIME)) != 0))
+        return line(reader->path, "table trace is damaged: its time_unit does not fit its columns");
+    if (facts->refs_per_sample == 0 || facts->refs_per_sample > INT64_MAX)
+        return line(reader->path, "table trace is damaged: refs_per_sample is less than 1");
     return NULL;
 }
 
@@ -402,6 +406,9 @@ static char *take_block(struct trace_reader *reader, sqlite3_stmt *statement, ui
         why = block_row_data(statement, &row);
     if (why == NULL)
         why = block_row_decode(&row, reader->codec, reader->summary.streams, block);
+    if (why == NULL && reader->summary.facts.time_unit == TIME_REFERENCES && row.refs != 0 &&
+        (row.first_time != row.first_ref || row.last_time != row.first_ref + row.refs - 1))
+        why = "its times differ from its row";
     return why == NULL ? NULL : bad_block(reader, number, why);
 }
 

@@ -96,6 +96,33 @@ cp "$good" "$bad"
 sqlite3 "$bad" "UPDATE page_summary SET loads = loads + 1 WHERE page = (SELECT min(page) FROM page_summary)"
 refuses "a summary that does not add up is found" 1 "not the tables around them" "$trace" verify "$bad"
 
+# verify and the commands that read must agree on what is a trace
+while IFS='|' read -r what change; do
+  cp "$good" "$bad"
+  sqlite3 "$bad" "$change"
+  for command in "$trace verify" "$trace info" "$trace dump" "$trace sample -r 2 --force -o $TMP/out.db"; do
+    refuses "$what: ${command#"$trace "} refuses it by name" 1 "$bad" timeout 20 $command "$bad"
+  done
+done <<'END'
+gaps in the streams|INSERT INTO trace_stream SELECT 4000000000, 0, 0, 0, 0, 0, 0, 'x'
+a stream of no space|UPDATE trace_stream SET space = 77
+no notes|DROP TABLE trace_note
+no references per sample|UPDATE trace SET refs_per_sample = 0
+negative references per sample|UPDATE trace SET refs_per_sample = -5
+a clock without times|UPDATE trace SET time_unit = 'ns'
+END
+while IFS='|' read -r what change; do
+  cp "$good" "$bad"
+  sqlite3 "$bad" "$change"
+  for command in "$trace verify" "$trace dump"; do
+    refuses "$what: ${command#"$trace "} tells" 1 "$bad" timeout 20 $command "$bad"
+  done
+done <<'END'
+a block that says it is of another time|UPDATE trace_block SET first_time = 9223372036854775807 WHERE block = 1
+a block that says it begins elsewhere|UPDATE trace_block SET first_ref = 5 WHERE block = 1
+blocks without end|UPDATE trace SET blocks = 1000000000000
+END
+
 sqlite3 "$TMP/other.db" 'CREATE TABLE t (x)'
 cp "$good" "$TMP/future.db"
 sqlite3 "$TMP/future.db" 'PRAGMA user_version = 4711'
