@@ -271,6 +271,15 @@ static char *take_sample(struct perf_session *session, const struct perf_record 
     return trace_writer_ref(session->writer, &ref);
 }
 
+/* An exec leaves nothing of the old space. */
+static char *put_end_of_space(struct perf_session *session, uint32_t space)
+{
+    struct trace_event event = {.stream = UINT32_MAX,
+                                .type = EVENT_UNMAP,
+                                .args = {space, 0, UINT64_MAX}};
+    return trace_writer_event(session->writer, &event);
+}
+
 static char *take_comm(struct perf_session *session, const struct perf_record *record)
 {
     struct thread *thread = the_thread(session, record->pid, record->tid, !record->exec);
@@ -279,6 +288,9 @@ static char *take_comm(struct perf_session *session, const struct perf_record *r
     struct process *process = thread->process;
     set_comm(thread->comm, record->name);
     if (record->exec) {
+        char *error = process->space == NOT_YET ? NULL : put_end_of_space(session, process->space);
+        if (error)
+            return error;
         perf_maps_clear(&process->maps);
         process->space = NOT_YET;
     }

@@ -139,6 +139,7 @@ static void assert_events(struct fixture *fixture, const char *expected)
 {
     static const char *const words[EVENT_TYPES] = {[EVENT_DISPATCH] = "dispatch",
                                                    [EVENT_ASID] = "asid",
+                                                   [EVENT_UNMAP] = "unmap",
                                                    [EVENT_FORK] = "fork",
                                                    [EVENT_EXIT] = "exit"};
     char text[1024] = "";
@@ -211,7 +212,7 @@ static void a_fork_is_a_new_space_and_an_exec_another(void **state)
     assert_rows(fixture, "SELECT space, page, stream FROM page_summary", "0|11|0;1|11|1;2|31|1");
     assert_rows(fixture, "SELECT name FROM trace_stream", "sh;ls");
     assert_events(fixture, "0:dispatch 0 0,0; 1:fork 0 0,1; 1:dispatch 1 0,0; "
-                           "2:asid 1 2,0; 3:exit 1 0,0");
+                           "2:unmap -1 1,0; 2:asid 1 2,0; 3:exit 1 0,0");
 }
 
 static void a_thread_id_used_again_is_a_new_stream(void **state)
