@@ -42,11 +42,11 @@ do for [i = 1:3] {
         set bmargin at screen top - panel * height + gap
         kind = kinds[i]
         stats data_actions using (column(kind)) nooutput
-        set yrange [0:(STATS_max > 0 ? STATS_max * 1.25 : 1)]
+        set yrange [0:(STATS_max > 0 ? STATS_max * (txt ? 1.6 : 1.25) : 1)]
         tic = STATS_max < 4 ? 1 : round_step(STATS_max / 3)
         set ytics 0, tic
         if (panel == panels) { set xlabel 'references'.prefix(references); set format x '%g' } else { unset xlabel; set format x '' }
-        set label 2 sprintf(txt ? '%s of pages a step, %.0f in all' : '%s: %.0f', kind, total[i]) at graph 0.01, graph (txt ? 0.9 : 0.9) left
+        set label 2 sprintf(txt ? '%s of pages a step, %.0f in all' : '%s: %.0f', kind, total[i]) at graph 0.01, graph (txt ? 0.95 : 0.9) left front
         if (txt) {
             plot data_actions using ((column('first_reference') + column('end_reference')) / 2 / unit):kind with impulses
         } else {

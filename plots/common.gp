@@ -22,11 +22,15 @@ set grid ytics linecolor rgb faint linewidth 0.5 dashtype 1
 if (txt) { unset grid }
 set key noenhanced
 
-# what and where on two lines over the picture; long names are cut
+# what and where on two lines over the plot; long names are cut. `centre` is where the middle of the plot
+# lies, as a share of the picture's width: what is further from it than an edge would be lost
+centre = 0.5
 cut(s, n) = strlen(s) > n ? s[1:n - 3].'...' : s
+# names of regions often differ at their ends alone
+cut_inside(s, n) = strlen(s) > n ? s[1:n / 2 - 1].'...'.s[strlen(s) - n + n / 2 + 3:strlen(s)] : s
 place = (machine eq '' ? '' : ' on '.cut(machine, 24)).(run eq '' ? '' : ', '.run)
-room = (txt ? size_x : size_x / 9) - strlen(place)
-heading(what) = what."\n".cut(trace, room < 12 ? 12 : room).place
+room(at) = int((txt ? size_x : size_x / 9) * 2 * (at < 0.5 ? at : 1 - at)) - strlen(place)
+heading(what) = what."\n".cut(trace, room(centre) < 12 ? 12 : room(centre)).place
 
 # numbers on an axis up to `most` are divided by scale(most) and named by prefix(most)
 scale(most) = most >= 2e9 ? 1e9 : most >= 2e6 ? 1e6 : most >= 2e3 ? 1e3 : 1.0

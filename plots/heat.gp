@@ -21,10 +21,11 @@
 #     ORDER BY "end" - start, region LIMIT 1) AS region FROM bin),
 #   part AS (SELECT y, region, y - row_number() OVER (PARTITION BY region ORDER BY y) AS part FROM named)
 #   SELECT min(p.y) - 0.5 AS from_y, max(p.y) + 0.5 AS to_y,
-#     coalesce(replace(g.name, rtrim(g.name, replace(g.name, '/', '')), ''), ' ') AS region
+#     coalesce(replace(g.name, rtrim(g.name, replace(g.name, '/', '')), ''), '-') AS region
 #   FROM part p LEFT JOIN trace_region g ON g.region = p.region GROUP BY p.region, part ORDER BY 1
 
-set title heading('Page heat map: references by page and time')
+title = 'Page heat map: references by page and time'
+centre = txt ? 0.5 : 0.375
 is_time = clock eq 'ns'
 unit = is_time ? time_scale(last - first) : scale(last - first)
 length = (last - first) / unit
@@ -41,23 +42,35 @@ most = 1
 stats data_cells using (most = column('refs') > most ? column('refs') : most, 0) nooutput
 least = cells_y * (txt ? 0.01 : 0.03)
 middle(n) = (column('from_y') + column('to_y')) / 2
-name(s) = column('to_y') - column('from_y') < least ? '' : cut(s, 24)
+name(s) = s eq '-' || column('to_y') - column('from_y') < least ? '' : cut_inside(s, 24)
 if (txt) {
     # tenths of the logarithm of the fullest cell
     level = '.:-=+*%#@'
     char(refs) = level[int(log(refs) / log(most + 1) * 9) + 1:int(log(refs) / log(most + 1) * 9) + 1]
-    set lmargin at screen 3.0 / size_x
-    set rmargin at screen (cells_x > 1 ? 3.0 + cells_x : 5.0) / size_x
-    set bmargin at screen 5.0 / size_y
-    set tmargin at screen (cells_y > 1 ? 4.0 + cells_y : 6.0) / size_y
+    # over the whole picture, which may be much wider than the plot
+    set label 1 heading(title) at screen 0.5, screen (size_y - 2.0) / (size_y - 1) center
+    # a cell is a character, the axis is the line below: characters are counted from 0
+    set lmargin at screen 3.0 / (size_x - 1)
+    # one name a line
+    taken = -1
+    alone(s, y) = s eq '' || row(y) == taken ? '' : (taken = row(y), '  '.s)
+    row(y) = int(y + 0.5)
+    set rmargin at screen (cells_x > 1 ? 2.0 + cells_x : 4.0) / (size_x - 1)
+    set bmargin at screen 5.0 / (size_y - 1)
+    set tmargin at screen (5.0 + cells_y) / (size_y - 1)
     set label 2 'references in a cell, by logarithm: .:-=+*%#@ is 1 to '.sprintf('%.0f', most).', blank is none' at screen 2.0 / size_x, screen 1.0 / size_y left
     set border 1
-    set xrange [width / 2:(cells_x > 1 ? length - width / 2 : width)]
-    set yrange [0:(cells_y > 1 ? cells_y - 1 : 1)]
+    set xrange [width / 2:(cells_x > 1 ? length - width / 2 : 1.5 * width)]
+    set yrange [-1:cells_y - 1]
     plot data_cells using ((column('x') + 0.5) * width):'y':(char(column('refs'))) with labels left, \
-         data_regions using (length - width / 2):(middle(0)):('  '.name(stringcolumn('region'))) with labels left
+         data_regions using (length - width / 2):(row(middle(0))):(alone(name(stringcolumn('region')), middle(0))) with labels left offset 1, 0
 } else {
+    set title heading(title)
     set lmargin at screen 0.05
+    # where regions are many their borders would hide the pages
+    many = 0
+    stats data_regions using (many = many + 1, 0) nooutput
+    borders = many <= 40 ? data_regions : '/dev/null'
     set rmargin at screen 0.70
     # what is used at all must not look like what is not
     set palette defined (0 '#FCE0A0', 0.25 '#FBB45C', 0.5 '#E8604C', 0.75 '#9B2C6E', 1 '#1F0C48')
@@ -69,6 +82,6 @@ if (txt) {
     set style fill solid 1.0 noborder
     plot data_cells using (column('x') * width):'y':(column('x') * width):((column('x') + 1) * width):(column('y') - 0.5):(column('y') + 0.5):'refs' \
              with boxxyerror fillcolor palette, \
-         data_regions using (length):'to_y':(-length):(0) with vectors nohead linewidth 0.4 dashtype 1 linecolor rgb '#000000', \
+         borders using (length):'to_y':(-length):(0) with vectors nohead linewidth 0.4 dashtype 1 linecolor rgb '#000000', \
          data_regions using (length):(middle(0)):(name(stringcolumn('region'))) with labels left offset 0.6, 0 font small
 }

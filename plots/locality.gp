@@ -17,12 +17,15 @@
 #     sum(remote_accesses), 0), 1) AS local_percent
 #   FROM run_epoch JOIN shown s USING (run_id) GROUP BY run_id ORDER BY local_percent DESC, number
 
+# the legend is on the right, as wide as its names
+centre = 0.32
 set title heading('Local share of memory accesses over the run')
 set xlabel 'references'.prefix(references)
 set ylabel 'local accesses (%)'
 set xrange [0:references / scale(references)]
 set yrange [0:100]
 set ytics 20
+if (references < 8) { set xtics 1 }
 set key outside right top vertical Left reverse samplen 3.4 spacing 1.15 width 1
 lines = 0
 array order[int(runs)]

@@ -45,40 +45,54 @@
 #   bin AS (SELECT rank * y / pages AS y, region, min(rank) FROM page, size GROUP BY 1),
 #   part AS (SELECT y, region, y - row_number() OVER (PARTITION BY region ORDER BY y) AS part FROM bin)
 #   SELECT min(p.y) - 0.5 AS from_y, max(p.y) + 0.5 AS to_y,
-#     coalesce(replace(g.name, rtrim(g.name, replace(g.name, '/', '')), ''), ' ') AS region
+#     coalesce(replace(g.name, rtrim(g.name, replace(g.name, '/', '')), ''), '-') AS region
 #   FROM part p LEFT JOIN trace_region g ON g.region = p.region GROUP BY p.region, part ORDER BY 1
 
-set title heading('Home node of each page over the run')
+title = 'Home node of each page over the run'
+centre = txt ? 0.5 : 0.375
 unit = scale(references)
 width = references / cells_x / unit
 set xlabel 'references'.prefix(references).(unlogged > 0 ? '; the last actions are not in the log' : '')
 set ylabel sprintf('%.0f pages in order of address', pages)
 set yrange [-0.5:cells_y - 0.5]
 set xrange [0:references / unit]
+if (references < 8) { set xtics 1 }
 unset ytics
 unset grid
 set key off
 set border 15
 least = cells_y * (txt ? 0.01 : 0.03)
 middle(n) = (column('from_y') + column('to_y')) / 2
-name(s) = column('to_y') - column('from_y') < least ? '' : cut(s, 24)
+name(s) = s eq '-' || column('to_y') - column('from_y') < least ? '' : cut_inside(s, 24)
 if (txt) {
     digit = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+*'
-    set lmargin at screen 3.0 / size_x
-    set rmargin at screen (cells_x > 1 ? 3.0 + cells_x : 5.0) / size_x
+    # over the whole picture, which may be much wider than the plot
+    set label 1 heading(title) at screen 0.5, screen (size_y - 2.0) / (size_y - 1) center
+    # a cell is a character, the axis is the line below: characters are counted from 0
+    set lmargin at screen 3.0 / (size_x - 1)
+    # one name a line
+    taken = -1
+    alone(s, y) = s eq '' || row(y) == taken ? '' : (taken = row(y), '  '.s)
+    row(y) = int(y + 0.5)
+    set rmargin at screen (cells_x > 1 ? 2.0 + cells_x : 4.0) / (size_x - 1)
     set label 2 'a cell is its node (0-9, a-z, ...), # with replicas, . on several nodes' at screen 2.0 / size_x, screen 1.0 / size_y left
     repeat(c, n) = n < 1 ? '' : n == 1 ? c : repeat(c, n / 2).repeat(c, n - n / 2)
     sign(n, r) = r > 0 ? '#' : n < 0 ? '.' : digit[int(n) + 1:int(n) + 1]
     part(from, to) = repeat(sign(column('node'), column('replicated')), int(to - from))
     set border 1
-    set bmargin at screen 5.0 / size_y
-    set tmargin at screen (cells_y > 1 ? 4.0 + cells_y : 6.0) / size_y
-    set xrange [width / 2:(cells_x > 1 ? references / unit - width / 2 : width)]
-    set yrange [0:(cells_y > 1 ? cells_y - 1 : 1)]
+    set bmargin at screen 5.0 / (size_y - 1)
+    set tmargin at screen (5.0 + cells_y) / (size_y - 1)
+    set xrange [width / 2:(cells_x > 1 ? references / unit - width * 0.4999 : 1.5 * width)]
+    set yrange [-1:cells_y - 1]
     plot data_parts using ((column('from_x') + 0.5) * width):'y':(part(column('from_x'), column('to_x'))) with labels left, \
-         data_regions using (references / unit - width / 2):(middle(0)):('  '.name(stringcolumn('region'))) with labels left
+         data_regions using (references / unit - width / 2):(row(middle(0))):(alone(name(stringcolumn('region')), middle(0))) with labels left offset 1, 0
 } else {
+    set title heading(title)
     set lmargin at screen 0.05
+    # where regions are many their borders would hide the pages
+    many = 0
+    stats data_regions using (many = many + 1, 0) nooutput
+    borders = many <= 40 ? data_regions : '/dev/null'
     set rmargin at screen 0.70
     mixed = 0
     stats data_parts using (mixed = mixed + (column('node') < 0), 0) nooutput
@@ -115,6 +129,6 @@ if (txt) {
     plot data_parts using (column('from_x') * width):'y':(column('from_x') * width):((column('to_x') + 0.4) * width):(column('y') - 0.5):(column('y') + 0.9):(shade(column('node'))) \
              with boxxyerror fillcolor palette, \
          for [k = 1:int(cells_x) - 1:3] data_parts using (dot(k)):'y' with points pointtype 7 pointsize 0.25 linecolor rgb '#000000', \
-         data_regions using (references / unit):'to_y':(-references / unit):(0) with vectors nohead linewidth 0.4 dashtype 1 linecolor rgb '#000000', \
+         borders using (references / unit):'to_y':(-references / unit):(0) with vectors nohead linewidth 0.4 dashtype 1 linecolor rgb '#000000', \
          data_regions using (references / unit):(middle(0)):(name(stringcolumn('region'))) with labels left offset 0.6, 0 font small
 }

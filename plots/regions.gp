@@ -1,7 +1,7 @@
 # about: Local share of each region's accesses under each policy
 # picture: machine
 # empty: these runs have no run_region
-# size: SELECT 300 + max(320, 80 * (SELECT count(*) FROM shown)), 180 + 30 * count(*) + 6 * (SELECT max(length(label)) FROM shown) FROM line
+# size: SELECT 300 + max(320, 80 * (SELECT count(*) FROM shown)), 200 + 30 * count(*) + 6 * (SELECT max(length(label)) FROM shown) FROM line
 ## The regions with at least a thousandth of all accesses, at most 24, the most used on top.
 # table line: SELECT region, row_number() OVER (ORDER BY accesses DESC, region) AS line, pages
 #   FROM (SELECT region, sum(loads + stores) AS accesses, max(pages) AS pages FROM run_region JOIN shown USING (run_id)
@@ -26,10 +26,10 @@ unset ytics
 unset grid
 set key off
 set border 15
-more = others > 0 ? sprintf('; %.0f regions of fewer accesses not shown', others) : ''
+more = others > 0 ? sprintf(txt ? '; %.0f not shown' : '; %.0f regions of fewer accesses not shown', others) : ''
 moved(m) = m == 1 ? ' m' : m == 2 ? ' r' : m == 3 ? ' mr' : ''
 cell(p, m) = sprintf('%.0f', p).moved(m)
-name(s, pages) = cut(s, 24).sprintf(' (%.0f)', pages)
+name(s, pages) = cut_inside(s, 24).sprintf(' (%.0f)', pages)
 if (txt) {
     set border 3
     set lmargin 34
@@ -37,7 +37,7 @@ if (txt) {
     set bmargin 4
     # long names would run into each other: every other one a line higher
     short(s) = cut(s, int((size_x - 36) / runs * 2) - 1)
-    set label 1 'local accesses (%); m pages migrated, r replicated; (pages)'.more at screen 0.5, screen 1.0 / size_y center
+    set label 1 cut('local accesses (%); m migrated, r replicated; (pages)'.more, size_x - 2) at screen 0.5, screen 1.0 / size_y center
     plot data_shares using 'number':'line':(cell(column('local_percent'), column('moved'))) with labels, \
          for [odd = 0:1] data_columns using 'number':(regions + 0.5):(int(column('number')) % 2 == odd ? short(stringcolumn('label')) : '') with labels offset 0, -1 - odd, \
          data_lines using (0.5):'line':(name(stringcolumn('region'), column('pages')).' ') with labels right
@@ -47,8 +47,8 @@ if (txt) {
     set lmargin 31
     set rmargin 3
     slant = runs > 1 && label_chars * 9 > (size_x - 300) / runs
-    set bmargin (slant ? 4 + label_chars * 0.28 : 5)
-    set label 1 'local accesses (%); m: pages migrated, r: replicated; in brackets: pages'.more at screen 0.5, screen 14.0 / size_y center
+    set bmargin (slant ? 5 + label_chars * 0.28 : 6)
+    set label 1 "local accesses (%); m: pages migrated, r: replicated\nin brackets: pages".more at screen 0.5, screen 34.0 / size_y center
     slanted = slant ? data_columns : '/dev/null'
     level = slant ? '/dev/null' : data_columns
     set style fill solid 1.0 border rgb '#FFFFFF'

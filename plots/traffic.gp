@@ -1,7 +1,7 @@
 # about: Accesses from the CPUs of each node to the memory of each node
 # picture: run
 # empty: these runs have no run_traffic
-# size: SELECT max(600, 290 + 38 * n), 190 + 34 * n FROM (SELECT CASE WHEN n <= 16 THEN max(n, 6) ELSE 20 END AS n
+# size: SELECT max(720, 290 + 38 * n), 190 + 34 * n FROM (SELECT CASE WHEN n <= 16 THEN max(n, 6) ELSE 20 END AS n
 #   FROM (SELECT 1 + max(max(from_node, to_node)) AS n FROM run_traffic JOIN shown USING (run_id)))
 # let nodes: SELECT 1 + max(max(from_node, to_node)) FROM run_traffic JOIN shown USING (run_id)
 # let accesses: SELECT sum(loads + stores) FROM run_traffic JOIN shown USING (run_id)
@@ -17,6 +17,7 @@
 #   FROM node f JOIN node t LEFT JOIN (SELECT r.* FROM run_traffic r JOIN shown USING (run_id)) r
 #     ON r.from_node = f.n AND r.to_node = t.n ORDER BY f.n, t.n
 
+centre = txt ? 0.5 : 0.44
 set title heading('Memory accesses between nodes')
 set xlabel 'node of the memory'
 set ylabel 'node of the CPU'
