@@ -90,6 +90,14 @@ static char *open_all(struct command *command)
     return NULL;
 }
 
+/* What was printed is out, or the error. */
+static char *printed(void)
+{
+    return fflush(stdout) == 0 && !ferror(stdout)
+               ? NULL
+               : say("standard output: could not be written; make room, or read it to its end");
+}
+
 /* Stores and prints. Results of all policies, or of none. */
 static char *report(struct command *command)
 {
@@ -110,9 +118,7 @@ static char *report(struct command *command)
     char *error = options->no_results ? NULL : store_write(options->results, &report);
     if (error == NULL)
         error = options->json ? report_json(&report, stdout) : report_table(&report, stdout);
-    if (error == NULL && fflush(stdout) != 0)
-        error = say("standard output: could not be written");
-    return error;
+    return error == NULL ? printed() : error;
 }
 
 static char *replay(struct command *command)
@@ -127,27 +133,30 @@ static char *replay(struct command *command)
     return error == NULL ? report(command) : error;
 }
 
+static char *do_it(struct command *command)
+{
+    if (command->options.list_policies) {
+        list_policies(command->registry, stdout);
+        return printed();
+    }
+    char *error = load_machine(command);
+    if (error != NULL || !command->options.print_machine)
+        return error == NULL ? replay(command) : error;
+    (void)fputs(command->machine_json, stdout);
+    return printed();
+}
+
 static int run(struct command *command)
 {
     const struct options *options = &command->options;
     char *error = registry_open(&command->registry);
     int code = EXIT_FAILURE;
-    if (error == NULL && options->list_policies) {
-        list_policies(command->registry, stdout);
-        return EXIT_SUCCESS;
-    }
     for (size_t i = 0; error == NULL && i < options->policies; i++)
         if ((error = registry_choose(command->registry, options->policy[i], &command->choices)) !=
             NULL)
             code = USAGE_EXIT;
     if (error == NULL)
-        error = load_machine(command);
-    if (error == NULL && options->print_machine) {
-        (void)printf("%s\n", command->machine_json);
-        return EXIT_SUCCESS;
-    }
-    if (error == NULL)
-        error = replay(command);
+        error = do_it(command);
     if (error == NULL)
         return EXIT_SUCCESS;
     code = end_with(error, code);

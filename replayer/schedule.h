@@ -1,12 +1,12 @@
 /* Which CPU of the machine each stream of a trace runs on.
  *
  *   recorded  where it ran: the stream's recorded CPU, then its dispatch events. A recorded CPU is
- * an operating system's number, and is that CPU of the machine which has the same number. compact
- * streams in the order of their first references fill a node, then the next. scatter   the same,
- * one to each node in turn. FILE      lines "WHO CPU": WHO is tid:N, stream:N, name:TEXT, a number
- * (a tid), a text (a name), or
- *             * for all; CPU is the machine's operating system number. The first line that fits a
- * stream counts. # begins a comment.
+ *             an operating system's number: that CPU of the machine which has the same number
+ *   compact   streams in the order of their first references fill a node, then the next
+ *   scatter   the same, one to each node in turn
+ *   FILE      lines "WHO CPU": WHO is tid:N, stream:N, name:TEXT, a number (a tid), a text (a
+ *             name), or * for all; CPU is the machine's operating system number. The first line
+ *             that fits a stream counts. # begins a comment
  *
  * With more streams than CPUs, streams share a CPU and are dispatched whenever they change.
  * Dispatch and idle events of the trace mean something with `recorded` alone.

@@ -104,5 +104,9 @@ done
 if [ -e /dev/full ]; then
   "$replay" --no-results "$trace" >/dev/full 2>"$TMP/.err" </dev/null
   check "a full standard output is an error" test "$?" = 1
+  for option in --list-policies --print-machine; do
+    "$replay" $option >/dev/full 2>"$TMP/.err" </dev/null
+    check "and with $option" test "$?" = 1
+  done
 fi
 finish

@@ -17,13 +17,13 @@
  * The rules of each step stand at the head of the file that does it: translate.c (refills, pairs,
  * second-level TLB), place.c, migrate.c, replicate.c, shootdown.c, share.c, signal.c (when a policy
  * hears what), epoch.c (time). In short:
- *  - a CPU maps the nearest copy; a page with replicas is read-only everywhere, a store collapses
- * it to its master copy;
+ *  - a CPU maps the nearest copy; a page with replicas is read-only everywhere, and a store
+ *    collapses it to its master copy;
  *  - a full node reclaims its oldest replica, after the policy was told of the pressure; a new page
  *    falls back to the next node by distance, an action is refused;
- *  - actions are charged to the CPU whose reference led to them; those of a tick to the lowest used
- * CPU of the page's home node, else to the lowest used CPU. POLICY_NOTHING is neither counted nor
- *    logged; the other refusals are both.
+ *  - actions are charged to the CPU whose reference led to them; those of a tick to the lowest
+ *    used CPU of the page's home node, else to the lowest used CPU. POLICY_NOTHING is neither
+ *    counted nor logged; the other refusals are both.
  *
  * Errors: NULL, or one line from malloc. After an error the object can only be freed.
  */

@@ -2,11 +2,11 @@
  *
  * Rules (Disco, SOSP'97, sections 4.1.2 and 4.2.2; where it is silent, ours):
  *  - software refill: a hit of the second-level TLB costs tlb_refill_ns; a miss goes on to the
- * guest and costs tlb_forward_ns. Hardware refill costs tlb_walk_ns and knows no second level.
+ *    guest and costs tlb_forward_ns. Hardware refill costs tlb_walk_ns and knows no second level.
  *  - the second-level TLB is one a CPU, tagged by space, never flushed by a dispatch, as wide in
  *    pages as a TLB entry, and replaces the least recently used way.
- *  - a refill from the pmap fills every half that this space has touched; one from the second-level
- * TLB copies its entry.
+ *  - a refill from the pmap fills every half that this space has touched; one from the
+ *    second-level TLB copies its entry.
  *  - the copy is chosen when the pmap is read: nearest for the CPU's node.
  */
 #include "vmm-core/memory/internal.h"
