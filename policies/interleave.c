@@ -1,19 +1,19 @@
-/* A page's number says its node. Linux interleaves a mapping by address (mbind, MPOL_INTERLEAVE:
- * offset in the mapping modulo the nodes); a policy here knows a page by its guest-physical number
- * alone, so that is what is taken. Numbers are given at first touch and kept, so a page that is
- * freed and used again comes back to its node, which round-robin does not promise. */
+/* A page's address says its node, whoever touches it and in whatever order: Linux interleaves a
+ * mapping so (mbind, MPOL_INTERLEAVE: offset in the mapping modulo the nodes). Where a mapping
+ * begins is not known here, so offsets are from address 0: each mapping is spread as evenly, and
+ * begins on another node. */
 #include "policies/nodes.h"
 
 static uint32_t place(void *state, struct policy_host *host, const struct policy_event *event)
 {
     (void)state;
-    return nodes_with_memory_nth(host, event->page);
+    return nodes_with_memory_nth(host, event->vpn);
 }
 
 static const struct policy interleave = {
     .abi = DISCO_POLICY_ABI,
     .name = "interleave",
-    .summary = "page number modulo the nodes with memory",
+    .summary = "each page on the node that its address says: virtual page number modulo the nodes",
     .place = place,
 };
 DISCO_POLICY(interleave);

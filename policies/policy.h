@@ -57,6 +57,7 @@ struct policy_event {
     uint32_t cpu;
     bool store;
     uint64_t time_ns; /* model time at the start of this epoch */
+    uint64_t vpn;     /* virtual page number that was touched; place() alone, which a fault tells */
 };
 
 struct policy_host;

@@ -102,10 +102,8 @@ static inline int64_t model_touch(struct model *model, uint32_t cpu, uint32_t sp
     const uint32_t here = machine->cpu_node[cpu];
     model->cpu[cpu].count.page_faults++;
     model->cpu[cpu].count.account_ps[ACCOUNT_monitor] += machine->costs.page_fault_ns;
-    const struct policy_event event = {.page = model->pages,
-                                       .node = here,
-                                       .cpu = cpu,
-                                       .time_ns = model->epoch_start};
+    const struct policy_event event = {
+        .page = model->pages, .node = here, .cpu = cpu, .time_ns = model->epoch_start, .vpn = vpn};
     uint32_t wanted = model->options->policy->place(model->state, &model->host, &event);
     if (wanted >= machine->nodes) {
         model_refuse(model, (int)cpu, MEMORY_ACTION_PLACE, POLICY_NONSENSE, model->pages,

@@ -111,8 +111,9 @@ static void act_by_trigger(struct observer *self, struct policy_host *host,
 static void hear(struct observer *self, struct policy_host *host, const char *signal,
                  const struct policy_event *event)
 {
-    fprintf(self->log, "%s page %u node %u cpu %u store %d at %llu:", signal, event->page,
-            event->node, event->cpu, event->store, (unsigned long long)event->time_ns);
+    fprintf(self->log, "%s page %u node %u cpu %u store %d at %llu, %llx:", signal, event->page,
+            event->node, event->cpu, event->store, (unsigned long long)event->time_ns,
+            (unsigned long long)event->vpn);
     see_page(self, host, event->page);
     fprintf(self->log, " free %llu", (unsigned long long)policy_free_frames(host, event->node));
     if (self->rule == RULE_TRIGGER)

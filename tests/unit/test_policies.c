@@ -261,15 +261,18 @@ static void round_robin_goes_round_the_nodes_with_memory(void **unused)
     free(self.state);
 }
 
-static void interleave_goes_by_the_page_number_alone(void **unused)
+static void interleave_goes_by_the_address_alone(void **unused)
 {
     (void)unused;
     static const uint32_t expected[] = {0, 1, 3, 0, 1, 3};
     struct fake fake = new_fake();
     struct started self = start(&fake, "interleave", 1, NULL, 0);
-    for (uint32_t page = 6; page-- > 0;)
-        for (uint32_t node = 0; node < NODES; node++)
-            assert_int_equal(place(&self, &fake, page, node), expected[page]);
+    for (uint32_t touched = 0; touched < 24; touched++) {
+        const struct policy_event event = {.page = touched,
+                                           .node = touched % NODES,
+                                           .vpn = touched * 5 % 6};
+        assert_int_equal(self.policy->place(self.state, &fake.host, &event), expected[event.vpn]);
+    }
     free(self.state);
 }
 
@@ -566,7 +569,7 @@ int main(void)
         cmocka_unit_test(what_a_policy_listens_to_it_has_a_function_for),
         cmocka_unit_test(first_touch_places_where_the_touch_came_from),
         cmocka_unit_test(round_robin_goes_round_the_nodes_with_memory),
-        cmocka_unit_test(interleave_goes_by_the_page_number_alone),
+        cmocka_unit_test(interleave_goes_by_the_address_alone),
         cmocka_unit_test(bind_places_all_on_its_node),
         cmocka_unit_test(bind_refuses_a_node_without_memory),
         cmocka_unit_test(bind_refuses_a_node_that_is_not_there),

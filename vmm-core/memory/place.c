@@ -24,7 +24,8 @@ char *place_first_touch(struct memory *memory, struct cpu *cpu, uint32_t space, 
     const struct policy_event event = {.page = memory->pages, /* the number it is about to get */
                                        .node = cpu->node,
                                        .cpu = cpu->index,
-                                       .time_ns = memory->epoch.start_ns};
+                                       .time_ns = memory->epoch.start_ns,
+                                       .vpn = vpn};
     uint32_t node = memory->policy->place(memory->state, &memory->host, &event);
     if (node >= memory->nodes) {
         action_refuse(memory, cpu,
