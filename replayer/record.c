@@ -73,7 +73,6 @@ static void halve(struct record *record)
     }
     record->steps /= 2;
     record->epochs_per_step *= 2;
-    record->epochs_in_last = record->epochs_per_step;
 }
 
 void record_epoch(void *context, const struct memory_epoch *epoch)

@@ -45,6 +45,47 @@ static void tables_grow_and_one_call_may_hold_any_number_of_references(void **st
     stop(&f);
 }
 
+/* Each kind is counted in 16 bits within a stretch, and the policy's counters have 16 bits. */
+static void one_page_may_have_any_number_of_references_of_one_kind(void **state)
+{
+    (void)state;
+    static uint64_t addr[150000];
+    static uint8_t what[150000];
+    static const enum memory_kind kinds[] = {MEMORY_FETCH, MEMORY_LOAD, MEMORY_STORE, MEMORY_TOUCH};
+    const uint32_t each = sizeof what;
+    struct fixture f;
+    prepare(&f);
+    f.wants = (struct policy_wants){.signals = POLICY_SIGNAL_HOT, .trigger = 65534};
+    f.options.epoch_references = UINT64_C(1) << 20;
+    start(&f);
+    load(&f, 0, 0);
+    struct policy_page page;
+    memset(what, MEMORY_STORE, sizeof what);
+    well(memory_references(f.memory, 2, addr, what, 65534));
+    assert_true(policy_page(&f.memory->host, 0, &page));
+    assert_int_equal(page.writes, 65534);
+    assert_int_equal(page.counts[2], 65534);
+    for (uint32_t kind = 0; kind < 4; kind++) {
+        memset(what, (int)kinds[kind], sizeof what);
+        well(memory_references(f.memory, 1, addr, what, each));
+    }
+    assert_int_equal(count(&f, 1)->fetches, each);
+    assert_int_equal(count(&f, 1)->loads, 2 * each);
+    assert_int_equal(count(&f, 1)->stores, each);
+    assert_true(policy_page(&f.memory->host, 0, &page));
+    assert_int_equal(page.counts[0], 1);
+    assert_int_equal(page.counts[1], 65535);
+    assert_int_equal(page.writes, 65535);
+    assert_int_equal(f.hots, 2); /* once for each node */
+    store(&f, 2, 0);
+    assert_true(policy_page(&f.memory->host, 0, &page));
+    assert_int_equal(page.writes, 65535);
+    memory_finish(f.memory);
+    assert_int_equal(memory_page(f.memory, 0).stores, each + 65535);
+    assert_int_equal(memory_page(f.memory, 0).loads, 3 * each + 1);
+    stop(&f);
+}
+
 static void a_range_far_wider_than_what_was_touched_is_shared_and_unmapped(void **state)
 {
     (void)state;
@@ -163,6 +204,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tables_grow_and_one_call_may_hold_any_number_of_references),
+        cmocka_unit_test(one_page_may_have_any_number_of_references_of_one_kind),
         cmocka_unit_test(a_range_far_wider_than_what_was_touched_is_shared_and_unmapped),
         cmocka_unit_test(an_epoch_has_16384_references_of_the_program_and_at_least_64_of_the_trace),
         cmocka_unit_test(a_clock_stops_at_its_end_and_the_run_fails_in_a_line),
