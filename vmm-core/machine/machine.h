@@ -62,7 +62,7 @@ struct machine_link {
     uint32_t mb_per_s;
 };
 
-/* X(name, unit in words, meaning). JSON: "costs": {"trap_ns": ...}. Sources: in presets.c. */
+/* X(name, unit in words, meaning). JSON: "costs": {"trap_ns": ...}. Sources: in defaults.c. */
 #define MACHINE_COSTS(X)                                                                           \
     X(trap_ns, "entering and leaving the monitor once")                                            \
     X(tlb_refill_ns, "TLB refill from the second-level TLB, trap included")                        \
