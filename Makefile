@@ -9,7 +9,7 @@
 #   make install    to PREFIX (below DESTDIR); make uninstall takes it away
 #
 # BUILD is the folder to build into, CC the compiler, OPT, EXTRA_CFLAGS and EXTRA_LDFLAGS its flags;
-# WERROR=1 makes every warning an error.
+# WERROR=1 makes every warning an error; HAVE_DEPS=1 says that all packages are there (where there is no apt).
 
 BUILD        ?= build
 CC            = gcc
@@ -174,10 +174,10 @@ COMPDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 PLOT_FILES := $(wildcard plots/*.gp)
 
 install: all
-	install -d $(BINDIR) $(EXTDIR) $(INCDIR) $(DATADIR)/plots $(MANDIR) $(COMPDIR)
+	install -d $(BINDIR) $(EXTDIR) $(INCDIR)/policies $(DATADIR)/plots $(MANDIR) $(COMPDIR)
 	install $(addprefix $(BUILD)/,$(NAMES)) $(BINDIR)
 	install -m 644 $(BUILD)/disco.so $(EXTDIR)
-	install -m 644 policies/policy.h $(INCDIR)
+	install -m 644 policies/policy.h $(INCDIR)/policies
 	install -m 644 schema.sql $(DATADIR)
 	install -m 644 $(PLOT_FILES) $(DATADIR)/plots
 	for page in $(wildcard $(MANUALS)); do install -m 644 $$page $(MANDIR); done

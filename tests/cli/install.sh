@@ -18,10 +18,14 @@ for name in disco-record disco-replay disco-plot disco-sql disco-trace; do
   fi
   check "$name has a completion" test -s "$there/share/bash-completion/completions/$name"
 done
-for file in lib/disco/disco.so include/disco/policy.h share/disco/schema.sql; do
+for file in lib/disco/disco.so include/disco/policies/policy.h share/disco/schema.sql; do
   check "$file is installed" test -s "$there/$file"
 done
-check "the installed header compiles alone" sh -c "echo '#include <policy.h>' | gcc -std=gnu17 -Wall -Wextra -Werror -I'$there/include/disco' -x c -fsyntax-only -"
+own_policy() {
+  sed -n '/^```c/,/^```/p' policies/README.md | grep -v '^```' |
+    gcc -std=gnu17 -Wall -Wextra -Werror -DDISCO_POLICY_SHARED -I"$there/include/disco" -x c -fsyntax-only -
+}
+check "a policy of the user's own compiles with the installed header" own_policy
 unset DISCO_PLOTS
 check "charts come from the installed scripts" sh -c "'$there/bin/disco-plot' --list-charts | grep -q compare"
 check "a policy's name completes" bash -c ". '$there/share/bash-completion/completions/disco-replay'
