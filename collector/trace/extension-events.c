@@ -99,7 +99,7 @@ static int events_filter(sqlite3_vtab_cursor *base, int number, const char *plan
     struct events_cursor *cursor = (struct events_cursor *)base;
     cursor->only = UINT64_MAX;
     cursor->rowid = 0;
-    cursor->at = 0;
+    cursor->at = UINT32_MAX; /* in no block yet */
     cursor->at_end = false;
     uint64_t first = 0;
     if (arguments == 1) {
@@ -111,10 +111,7 @@ static int events_filter(sqlite3_vtab_cursor *base, int number, const char *plan
         first = cursor->only = (uint64_t)sqlite3_value_int64(argument[0]);
     }
     int rc = block_walk_begin(&cursor->walk, (struct trace_table *)base->pVtab, 0, first);
-    if (rc != SQLITE_OK)
-        return rc;
-    cursor->walk.block->events = 0;
-    return find(cursor);
+    return rc == SQLITE_OK ? find(cursor) : rc;
 }
 
 static int events_next(sqlite3_vtab_cursor *base)

@@ -185,7 +185,8 @@ static int refs_filter(sqlite3_vtab_cursor *base, int used, const char *plan, in
         return rc;
     cursor->wants_cpu = (used & 1 << FIELD_CPU) != 0;
     cursor->at_end = filter_is_empty(&cursor->filter);
-    cursor->at = cursor->end = cursor->event = 0;
+    cursor->at = cursor->end = 0;
+    cursor->event = UINT32_MAX; /* in no block yet */
     if (cursor->at_end)
         return SQLITE_OK;
     if (cursor->wants_cpu) {
@@ -199,11 +200,7 @@ static int refs_filter(sqlite3_vtab_cursor *base, int used, const char *plan, in
     uint64_t first =
         cursor->wants_cpu ? 0 : filter_first_block(&cursor->filter, table->shape.clock);
     rc = block_walk_begin(&cursor->walk, table, columns, first);
-    if (rc != SQLITE_OK)
-        return rc;
-    cursor->walk.block->events = 0;
-    cursor->walk.block->runs = 0;
-    return find(cursor);
+    return rc == SQLITE_OK ? find(cursor) : rc;
 }
 
 static int refs_next(sqlite3_vtab_cursor *base)

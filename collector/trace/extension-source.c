@@ -163,10 +163,13 @@ int block_walk_row(struct block_walk *walk, bool *end)
 
 int block_walk_decode(struct block_walk *walk)
 {
+    if (walk->holds_block && walk->block->number == walk->row.number)
+        return SQLITE_OK;
     const char *why = block_row_data(walk->statement, &walk->row);
     if (why == NULL)
         why = block_row_decode(&walk->row, walk->codec, walk->table->shape.streams, walk->block);
     walk->table->connection->blocks_read++;
+    walk->holds_block = why == NULL;
     return why == NULL ? SQLITE_OK : bad_block(walk, walk->row.number, why);
 }
 

@@ -55,14 +55,16 @@ struct block_walk {
     struct codec *codec;
     struct ref_block *block;
     struct block_row row;
-    uint64_t next; /* the block that has to come */
+    uint64_t next;    /* the block that has to come */
+    bool holds_block; /* `block` is decoded, whole */
 };
 /* Begins again, at block `first`, to decode `columns`. */
 int block_walk_begin(struct block_walk *walk, struct trace_table *table, uint32_t columns,
                      uint64_t first);
 /* Goes on to the next row, without decoding it; *end after the last. */
 int block_walk_row(struct block_walk *walk, bool *end);
-/* Decodes the block of this row. */
+/* Decodes the block of this row, unless it is the one decoded last: the inner side of a join begins
+ * again for every row of the outer one, and mostly in the same place. */
 int block_walk_decode(struct block_walk *walk);
 void block_walk_end(struct block_walk *walk);
 /* Lets go of the database, keeps the buffers. */

@@ -342,6 +342,25 @@ static void one_percent_of_the_time_costs_its_blocks_only(void **state)
     assert_true(ask(pair->db, "SELECT disco_blocks_read()") <= after + 8);
 }
 
+static void a_join_does_not_unpack_one_block_for_every_row(void **state)
+{
+    const struct pair *pair = *state;
+    long long before = ask(pair->db, "SELECT disco_blocks_read()");
+    assert_int_equal(ask(pair->db, "SELECT count(*) FROM (SELECT ref FROM refs WHERE ref < 1000) a "
+                                   "CROSS JOIN refs b ON b.ref = a.ref + 70000"),
+                     1000);
+    assert_int_equal(ask(pair->db, "SELECT count(*) FROM row a CROSS JOIN events b "
+                                   "ON b.block = 2 WHERE a.ref < 3"),
+                     3 * ask(pair->db, "SELECT count(*) FROM events WHERE block = 2"));
+    assert_true(ask(pair->db, "SELECT disco_blocks_read()") < before + 20);
+    assert_int_equal(ask(pair->db,
+                         "SELECT count(*) FROM (SELECT ref FROM refs WHERE ref < 300000 AND "
+                         "ref % 20000 = 0) a JOIN refs b ON b.ref = a.ref + 1 "
+                         "JOIN row c ON c.ref = b.ref AND c.cpu IS b.cpu "
+                         "AND c.addr = b.addr"),
+                     15);
+}
+
 static void the_heat_map_counts_every_reference_where_it_is(void **state)
 {
     struct pair *pair = *state;
@@ -426,6 +445,7 @@ int main(void)
     static const struct CMUnitTest without_a_clock[] = {
         cmocka_unit_test(rows_come_in_order_with_all_their_columns),
         cmocka_unit_test(one_percent_of_the_time_costs_its_blocks_only),
+        cmocka_unit_test(a_join_does_not_unpack_one_block_for_every_row),
         cmocka_unit_test(the_heat_map_counts_every_reference_where_it_is),
         cmocka_unit_test(wrong_use_of_the_heat_map_is_an_error),
         cmocka_unit_test(a_damaged_block_is_an_error_that_names_it), /* the last: it damages */
