@@ -134,6 +134,31 @@ static void an_epoch_has_16384_references_of_the_program_and_at_least_64_of_the_
     }
 }
 
+static void a_tick_and_an_interval_end_at_their_very_nanosecond(void **state)
+{
+    (void)state;
+    const uint64_t due_ns = 1000000;
+    for (uint64_t early_ns = 0; early_ns < 2; early_ns++) {
+        struct fixture f;
+        struct policy_page page;
+        prepare(&f);
+        f.wants = (struct policy_wants){.signals = POLICY_SIGNAL_HOT,
+                                        .trigger = 9,
+                                        .tick_ns = due_ns,
+                                        .reset_ns = due_ns};
+        f.options.epoch_references = 2;
+        start(&f);
+        memory_idle(f.memory, 2, due_ns - early_ns - f.machine.costs.dispatch_ns);
+        load(&f, 0, 1);
+        load(&f, 0, 1);
+        assert_int_equal(memory_time_ns(f.memory), due_ns - early_ns);
+        assert_int_equal(f.ticks, 1 - early_ns);
+        assert_true(policy_page(&f.memory->host, 0, &page));
+        assert_int_equal(page.counts[0], 2 * early_ns);
+        stop(&f);
+    }
+}
+
 static void a_clock_stops_at_its_end_and_the_run_fails_in_a_line(void **state)
 {
     (void)state;
@@ -207,6 +232,7 @@ int main(void)
         cmocka_unit_test(one_page_may_have_any_number_of_references_of_one_kind),
         cmocka_unit_test(a_range_far_wider_than_what_was_touched_is_shared_and_unmapped),
         cmocka_unit_test(an_epoch_has_16384_references_of_the_program_and_at_least_64_of_the_trace),
+        cmocka_unit_test(a_tick_and_an_interval_end_at_their_very_nanosecond),
         cmocka_unit_test(a_clock_stops_at_its_end_and_the_run_fails_in_a_line),
         cmocka_unit_test(limits_of_machine_and_options_are_refused_in_a_line),
         cmocka_unit_test(what_a_policy_says_of_its_parameters_is_handed_on_as_it_is),
