@@ -1,17 +1,19 @@
-/* One line that `perf script` printed for a sample, taken apart.
+/* One line that `perf script` printed for a sample, taken apart. For example, in one line,
  *
- *   comm   pid/tid     cpu    time         period event:        addr          data_src  decoded ...
- * weight  ip  symbol x 997883/997883 [003] 6026386.524403: 39891 cpu/mem-loads/pp: 7fffcf7971d4
- * 68100142 |OP LOAD|... 43 4006a5 main+0x5 (/bin/x)
+ *   x 997883/997883 [003] 6026386.524403: 39891 cpu/mem-loads/pp: 7fffcf7971d4
+ *     68100142 |OP LOAD|... 43 4006a5 main+0x5 (/bin/x)
+ *
+ * is comm, pid/tid, cpu, time, period, event, address, data source and the same decoded, weight,
+ * instruction pointer, symbol.
  *
  * Whatever the order in -F, perf prints fields in the order above, then the physical address
  * (Linux 6.1, tools/perf/builtin-script.c: process_event, perf_sample__fprintf_start). Fields may
  * be missing and none is named, so there are two ways to read a line:
  *   - by the list given to perf script -F, which leaves no doubt;
  *   - without it, by shape: pid or tid, [cpu], time: and event: are told by their punctuation, and
- * the rest by number, by width (perf prints an address right behind the event in 16 columns, and an
- *     instruction pointer in 17) and by what only one field looks like. In doubt the line is
- * refused.
+ *     the rest by number, by width (perf prints an address right behind the event in 16 columns,
+ *     and an instruction pointer in 17) and by what only one field looks like. In doubt the line
+ *     is refused.
  */
 #ifndef DISCO_SOURCES_PERF_SCRIPT_LINE_H
 #define DISCO_SOURCES_PERF_SCRIPT_LINE_H

@@ -56,7 +56,8 @@ check "now it can be replaced" $record --force -o "$TMP/two.db" "$TMP/lines"
 sqlite3 "$TMP/other.db" 'CREATE TABLE t (x)'
 refuses "what is no trace is not replaced" 1 "not a trace" $record --force -o "$TMP/other.db" "$TMP/lines"
 mkfifo "$TMP/fifo"
-for other in "$TMP/fifo" /dev/null "$TMP"; do
+mknod "$TMP/device" c 1 3 2>/dev/null || ln -s /dev/null "$TMP/device" # the system's own is not at risk
+for other in "$TMP/fifo" "$TMP/device" "$TMP"; do
   refuses "nor is $(stat -c %F "$other")" 1 "not a trace" $record --force -o "$other" "$TMP/lines"
 done
 check "and is left as it was" test "$(sqlite3 "$TMP/other.db" '.tables')" = t
