@@ -223,7 +223,7 @@ CREATE TABLE run_action (
   kind TEXT NOT NULL,               -- migrate, replicate, collapse, reclaim
   answer TEXT NOT NULL,             -- done, or why not: no frame, nothing to do, nonsense
   ppn INTEGER NOT NULL,             -- the page
-  from_node INTEGER NOT NULL,       -- node of the master copy before
+  from_node INTEGER NOT NULL,       -- node of the master copy before; -1: there is no such page
   to_node INTEGER,                  -- where to; NULL for collapses
   cpu INTEGER NOT NULL,             -- CPU on whose behalf
   cost_ns INTEGER NOT NULL,         -- charged in all

@@ -269,8 +269,9 @@ static int put_actions(struct row_writer *writer, const struct results *results)
         const char *reason = action->reason == NULL ? "" : action->reason;
         ROW(&insert, INT(results->run_id), INT(i), INT(action->reference), INT(action->time_ns),
             TEXT(kind[action->kind]), TEXT(answer[action->answer]), INT(action->page),
-            INT(action->from), INT_UNLESS(MEMORY_NO_NODE, action->to), INT(action->cpu),
-            INT(action->cost_ns), TEXT(reason));
+            INT(action->from == MEMORY_NO_NODE ? -1 : (int64_t)action->from),
+            INT_UNLESS(MEMORY_NO_NODE, action->to), INT(action->cpu), INT(action->cost_ns),
+            TEXT(reason));
     }
     return insert_close(&insert);
 }
