@@ -35,6 +35,8 @@ static void parse_blocks(struct options *options, char *text, struct argp_state 
     options->first_block = tool_number(state, "--blocks", text);
     options->last_block =
         dash != NULL ? tool_number(state, "--blocks", dash + 1) : options->first_block;
+    if (options->last_block < options->first_block)
+        argp_error(state, "--blocks: the last is before the first");
 }
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
@@ -62,6 +64,10 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         break;
     case ARGP_KEY_NO_ARGS:
         argp_error(state, "which trace? Give its file");
+        break;
+    case ARGP_KEY_END:
+        if (options->to < options->from)
+            argp_error(state, "--to is before --from");
         break;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -153,6 +159,12 @@ static char *dump(const struct options *options)
     if (error != NULL)
         return error;
     uint32_t columns = trace_reader_summary(reader)->facts.columns;
+    uint64_t blocks = trace_reader_summary(reader)->blocks;
+    if (options->first_block != 0 && options->first_block >= blocks) {
+        trace_reader_close(reader);
+        return tool_line("%s: has no block %" PRIu64 ", only %" PRIu64 " of them from 0",
+                         options->path, options->first_block, blocks);
+    }
     struct ref_block *block = ref_block_new(columns);
     if (block == NULL)
         error = tool_line("%s: out of memory", options->path);

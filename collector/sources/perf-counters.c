@@ -94,14 +94,19 @@ static char *why_not_opened(const struct perf_wish *wish, int error)
 {
     const char *name = wish->kind->name;
     bool of_system = wish->target == PERF_TARGET_SYSTEM;
+    const int wanted_level = of_system ? 0 : 2;
     switch (error) {
     case EACCES:
     case EPERM:
+        /* the level is not in the way, so it is ptrace's rule: perf_event_open(2), ERRORS */
+        if (wish->target == PERF_TARGET_PROCESS && paranoid_level() <= wanted_level)
+            return perf_error("process %d: the kernel lets only root and its owner record it; run "
+                              "as one of them",
+                              (int)wish->pid);
         return perf_error(
             "%s: the kernel allows it to root only (%s is %d), or a container's rules "
             "forbid it; run as root, or: sysctl kernel.perf_event_paranoid=%d",
-            of_system ? "the whole system" : name, PARANOID_FILE, paranoid_level(),
-            of_system ? 0 : 2);
+            of_system ? "the whole system" : name, PARANOID_FILE, paranoid_level(), wanted_level);
     case EMFILE:
     case ENFILE:
         return perf_error("%s: too many open files: one is needed for each thread and CPU; raise "

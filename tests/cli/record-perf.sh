@@ -211,6 +211,8 @@ if [ "$(id -u)" = 0 ]; then
     [ "$(cat /proc/sys/kernel/perf_event_paranoid)" -gt 2 ] ||
       check "an ordinary user records own programs, in user mode" user "$TMP/user/disco-record" perf -o "$TMP/user/u.db" true
     refuses "an ordinary user may not record the system" 1 'root only' user "$TMP/user/disco-record" perf -a -o "$TMP/user/x.db"
+    refuses "an ordinary user may not record another's process" 1 'root' user "$TMP/user/disco-record" perf -p 1 -o "$TMP/user/x.db"
+    refuses "...and is told whose it is, where no setting is in the way" 1 "$([ "$(cat /proc/sys/kernel/perf_event_paranoid)" -le 2 ] && echo 'its owner')" user "$TMP/user/disco-record" perf -p 1 -o "$TMP/user/x.db"
     refuses "an ordinary user is told how to get hinting" 1 'sudo disco-record perf -e hinting' user "$TMP/user/disco-record" perf -e hinting -o "$TMP/user/x.db" true
     refuses "an ordinary user is told what fault-kinds needs" 1 'run as root' user "$TMP/user/disco-record" perf -e fault-kinds -o "$TMP/user/x.db" true
   fi

@@ -80,6 +80,9 @@ for command in info verify dump sample merge; do
 done
 refuses "dump: a format that is none" 2 "neither text nor lackey" "$trace" dump -f xml "$TMP/t.db"
 refuses "dump: a time that is none" 2 "not a number" "$trace" dump --from noon "$TMP/t.db"
+refuses "dump: blocks in the wrong order" 2 "the last is before the first" "$trace" dump --blocks 1-0 "$TMP/t.db"
+refuses "dump: a block beyond the last" 1 "has no block 999" "$trace" dump --blocks 999 "$TMP/t.db"
+refuses "dump: times in the wrong order" 2 "--to is before --from" "$trace" dump --from 9 --to 8 "$TMP/t.db"
 refuses "dump: blocks that are none" 2 "not a number" "$trace" dump --blocks a-b "$TMP/t.db"
 refuses "sample: rate 0" 2 "at least 1" "$trace" sample --rate 0 -o "$TMP/x.db" "$TMP/t.db"
 refuses "sample: a method that is none" 2 "neither systematic nor random" "$trace" sample --rate 2 -m best -o "$TMP/x.db" "$TMP/t.db"
