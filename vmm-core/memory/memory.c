@@ -164,8 +164,8 @@ static char *set_up_policy(struct memory *memory)
                                        .refs_per_sample = memory->options.refs_per_sample};
     const char *const wrong = policy->init ? policy->init(memory->state, &setup, wants) : NULL;
     if (wrong) {
-        char *const line = strdup(wrong);
-        return line ? line : memory_short();
+        char *line = NULL;
+        return asprintf(&line, "%s", wrong) < 0 ? memory_short() : line;
     }
     if (!policy->tlb_miss)
         wants->signals &= ~(uint32_t)POLICY_SIGNAL_TLB_MISS;
