@@ -75,11 +75,6 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     return 0;
 }
 
-static const char *const kind_name[] = {"fetch", "load", "store", "touch"};
-static const char *const event_name[EVENT_TYPES] = {"dispatch", "idle",  "time", "asid", "tlbwrite",
-                                                    "map",      "unmap", "fork", "exit", "dma",
-                                                    "share",    "zero",  "free"};
-
 static void print_header(uint32_t columns)
 {
     static const char *const name[REF_COLUMNS] = {NULL,     "ip",     "phys", "latency",
@@ -94,8 +89,8 @@ static void print_header(uint32_t columns)
 static void print_ref(const struct ref *ref, uint64_t time, uint32_t columns)
 {
     printf("%" PRIu64 " %" PRIu32 " %s %s 0x%" PRIx64, time, ref->stream,
-           kind_name[ref->what & REF_KIND_MASK],
-           (ref->what & REF_MODE_KERNEL) != 0 ? "kernel" : "user", ref->addr);
+           ref_kind_names[ref->what & REF_KIND_MASK],
+           ref_mode_names[(ref->what & REF_MODE_KERNEL) != 0], ref->addr);
     for (int i = COLUMN_IP; i < REF_COLUMNS; i++) {
         if ((columns & COLUMN_BIT(i)) == 0)
             continue;
@@ -118,7 +113,7 @@ static void print_lackey(const struct ref *ref, uint32_t columns)
 
 static void print_event(const struct trace_event *event)
 {
-    printf("! %s", event->type < EVENT_TYPES ? event_name[event->type] : "?");
+    printf("! %s", event->type < EVENT_TYPES ? event_type_names[event->type] : "?");
     if (event->stream != UINT32_MAX)
         printf(" stream %" PRIu32, event->stream);
     for (int i = 0; i < EVENT_ARGS; i++)

@@ -79,6 +79,11 @@ enum event_type {
 };
 #define EVENT_ARGS 5
 
+/* Their names in SQL, in dumps and in results. */
+extern const char *const ref_kind_names[REF_KIND_MASK + 1]; /* by enum ref_kind */
+extern const char *const ref_mode_names[2];                 /* user, kernel */
+extern const char *const event_type_names[EVENT_TYPES];
+
 struct trace_event {
     uint32_t position; /* references of this block before it; set by the writer */
     uint32_t stream;   /* the stream it belongs to, or UINT32_MAX */

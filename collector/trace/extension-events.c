@@ -129,9 +129,6 @@ static int events_eof(sqlite3_vtab_cursor *base)
 
 static int events_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int field)
 {
-    static const char *const name[EVENT_TYPES] = {"dispatch", "idle",  "time", "asid", "tlbwrite",
-                                                  "map",      "unmap", "fork", "exit", "dma",
-                                                  "share",    "zero",  "free"};
     const struct events_cursor *cursor = (const struct events_cursor *)base;
     const struct ref_block *block = cursor->walk.block;
     const struct trace_event *event = block->event + cursor->at;
@@ -153,7 +150,7 @@ static int events_column(sqlite3_vtab_cursor *base, sqlite3_context *context, in
         break;
     case FIELD_TYPE:
         if (event->type < EVENT_TYPES)
-            sqlite3_result_text(context, name[event->type], -1, SQLITE_STATIC);
+            sqlite3_result_text(context, event_type_names[event->type], -1, SQLITE_STATIC);
         break;
     default:
         sqlite3_result_int64(context, (sqlite3_int64)event->args[field - FIELD_ARG0]);

@@ -191,9 +191,7 @@ static void compare(struct range *range, char op, sqlite3_value *value)
 /* The bit of a name, none for what is no name. */
 static uint32_t bit_of_name(char letter, sqlite3_value *value)
 {
-    static const char *const kind[] = {"fetch", "load", "store", "touch"};
-    static const char *const mode[] = {"user", "kernel"};
-    const char *const *name = letter == letter_kind ? kind : mode;
+    const char *const *name = letter == letter_kind ? ref_kind_names : ref_mode_names;
     unsigned names = letter == letter_kind ? 4 : 2;
     if (sqlite3_value_type(value) != SQLITE_TEXT)
         return 0;

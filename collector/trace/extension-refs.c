@@ -226,8 +226,6 @@ static void result_name(sqlite3_context *context, const char *const *name, unsig
 
 static int refs_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int field)
 {
-    static const char *const kinds[] = {"fetch", "load", "store", "touch"};
-    static const char *const modes[] = {"user", "kernel"};
     static const int8_t column_of[FIELDS] = {
         [FIELD_IP] = COLUMN_IP,           [FIELD_PHYS] = COLUMN_PHYS,
         [FIELD_LATENCY] = COLUMN_LATENCY, [FIELD_SOURCE] = COLUMN_SOURCE,
@@ -250,10 +248,10 @@ static int refs_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
         sqlite3_result_int64(context, (sqlite3_int64)block->addr[at]);
         break;
     case FIELD_KIND:
-        result_name(context, kinds, block->what[at] & REF_KIND_MASK);
+        result_name(context, ref_kind_names, block->what[at] & REF_KIND_MASK);
         break;
     case FIELD_MODE:
-        result_name(context, modes, (block->what[at] & REF_MODE_KERNEL) != 0);
+        result_name(context, ref_mode_names, (block->what[at] & REF_MODE_KERNEL) != 0);
         break;
     case FIELD_PAGE:
         sqlite3_result_int64(context, (sqlite3_int64)(block->addr[at] >> shape->page_shift));
