@@ -5,8 +5,8 @@
  *   table      read at random by all threads, never written again   -> a replica on every node
  *   private-T  read and written by thread T alone                   -> to the node of thread T
  *   handed     read and written by one thread a phase, in turn      -> follows its owner
- *   shared     written by all threads all the time                  -> stays; a replica would
- * collapse Thread T runs on CPU T mod (CPUs that it may use).
+ *   shared     written by all threads all the time                  -> stays, or bounces
+ * Thread T runs on CPU T mod (CPUs that it may use).
  *
  * A page is only seen by page fault sampling when its mapping is missing. Two ways to be seen
  * often:
