@@ -2,8 +2,11 @@
 _disco() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[0]} help
   case "${command##*/}:$previous" in
-  *:--policy | *:-P)
+  *:--policy | *:-p)
     COMPREPLY=($(compgen -W "all $("$command" --list-policies 2>/dev/null | grep -oE '^[a-z][a-z-]*')" -- "$current"))
+    return ;;
+  *:--machine | *:-m)
+    COMPREPLY=($(compgen -W "host $("$command" --list-machines 2>/dev/null | grep -oE '^[^ ]+')" -- "$current") $(compgen -f -- "$current"))
     return ;;
   *:--schedule) COMPREPLY=($(compgen -W "recorded compact scatter" -- "$current") $(compgen -f -- "$current")); return ;;
   disco-record:--format) COMPREPLY=($(compgen -W "lackey perf-script text" -- "$current")); return ;;

@@ -47,7 +47,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         state->next = state->argc; /* the rest is the source's own */
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which source?");
+        argp_error(state, "which source? --help lists them");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

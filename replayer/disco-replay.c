@@ -139,6 +139,10 @@ static char *do_it(struct command *command)
         list_policies(command->registry, stdout);
         return printed();
     }
+    if (command->options.list_machines) {
+        list_machines(stdout);
+        return printed();
+    }
     char *error = load_machine(command);
     if (error != NULL || !command->options.print_machine)
         return error == NULL ? replay(command) : error;

@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 
+#include "vmm-core/machine/machine.h"
+
 static void list_param(const struct policy_param *param, FILE *out)
 {
     (void)fprintf(out, "    %s=%" PRId64 " (%s, %" PRId64 " to ", param->name, param->standard,
@@ -21,4 +23,10 @@ void list_policies(const struct registry *registry, FILE *out)
         for (size_t p = 0; p < policy->param_count; p++)
             list_param(&policy->params[p], out);
     }
+}
+
+void list_machines(FILE *out)
+{
+    for (size_t i = 0; machine_preset_name(i) != NULL; i++)
+        (void)fprintf(out, "%s\n    %s\n", machine_preset_name(i), machine_preset_summary(i));
 }

@@ -1,4 +1,5 @@
-/* --list-policies: each policy with its parameters, their units, ranges, defaults and sources. */
+/* --list-policies: each policy with its parameters, their units, ranges, defaults and sources.
+ * --list-machines: each preset with its summary. */
 #ifndef DISCO_REPLAYER_LIST_H
 #define DISCO_REPLAYER_LIST_H
 
@@ -7,5 +8,6 @@
 #include "replayer/registry.h"
 
 void list_policies(const struct registry *registry, FILE *out);
+void list_machines(FILE *out);
 
 #endif

@@ -24,6 +24,7 @@ enum key {
     KEY_CHECK,
     KEY_REFS_PER_SAMPLE,
     KEY_PRINT_MACHINE,
+    KEY_LIST_MACHINES,
 };
 
 static const char about[] =
@@ -55,8 +56,8 @@ static const struct argp_option option[] = {
      "(default " OPTIONS_POLICIES ")",
      1},
     {"machine", 'm', "MACHINE", 0,
-     "A preset, 'host', or a file: JSON, hwloc XML, numactl --hardware (default " OPTIONS_MACHINE
-     ")",
+     "A preset (--list-machines), 'host', or a file: JSON, hwloc XML, numactl --hardware "
+     "(default " OPTIONS_MACHINE ")",
      1},
     {"schedule", 's', "HOW", 0,
      "Put streams on CPUs: recorded, compact (fill node after node), scatter (round the nodes), or "
@@ -88,6 +89,7 @@ static const struct argp_option option[] = {
     {"log-actions", KEY_LOG_ACTIONS, "N", 0,
      "Store the first N actions of each policy, count the rest (default 100000)", 2},
     {"list-policies", 'l', NULL, 0, "List policies with their parameters, and stop", 2},
+    {"list-machines", KEY_LIST_MACHINES, NULL, 0, "List the machines that come along, and stop", 2},
     {"print-machine", KEY_PRINT_MACHINE, NULL, 0, "Print the machine as JSON, and stop", 2},
     {0},
 };
@@ -129,7 +131,8 @@ static void at_end(const struct argp_state *state, struct options *options)
         usage(state, "--results=%s and --no-results cannot go together", options->results);
     if (options->policies == 0)
         add_policy(state, options, OPTIONS_POLICIES);
-    if (options->trace == NULL && !options->list_policies && !options->print_machine)
+    if (options->trace == NULL && !options->list_policies && !options->list_machines &&
+        !options->print_machine)
         usage(state, "no trace named; %s --help says how", state->name);
 }
 
@@ -151,6 +154,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case 'l':
         options->list_policies = true;
+        break;
+    case KEY_LIST_MACHINES:
+        options->list_machines = true;
         break;
     case 't':
         options->threads = (uint32_t)whole_number(state, "threads", arg, 1, 4096);

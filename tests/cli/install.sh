@@ -30,6 +30,8 @@ unset DISCO_PLOTS
 check "charts come from the installed scripts" sh -c "'$there/bin/disco-plot' --list-charts | grep -q compare"
 check "a policy's name completes" bash -c ". '$there/share/bash-completion/completions/disco-replay'
   COMP_WORDS=('$there/bin/disco-replay' --policy first-t) COMP_CWORD=2; _disco; [ \"\${COMPREPLY[*]}\" = first-touch ]"
+check "a machine's name completes" bash -c ". '$there/share/bash-completion/completions/disco-replay'
+  COMP_WORDS=('$there/bin/disco-replay' --machine alti) COMP_CWORD=2; _disco; [ \"\${COMPREPLY[*]}\" = altix-64 ]"
 check "an option of a subcommand completes" bash -c ". '$there/share/bash-completion/completions/disco-record'
   COMP_WORDS=('$there/bin/disco-record' import --form) COMP_CWORD=2; _disco; [ \"\${COMPREPLY[*]}\" = --format ]"
 check "make uninstall works" make -s uninstall BUILD="$build" DESTDIR="$TMP/root" PREFIX=/opt/disco

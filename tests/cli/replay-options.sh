@@ -13,7 +13,7 @@ check "the trace is made" "$BUILD/disco-record" import --format text --columns t
 # ---- without a trace
 run "$replay" --help
 is "--help ends well" "$rc" 0
-for option in policy machine schedule input contention json seed results no-results log-actions epoch check threads list-policies print-machine refs-per-sample; do
+for option in policy machine schedule input contention json seed results no-results log-actions epoch check threads list-policies list-machines print-machine refs-per-sample; do
   check "--help tells --$option" grep -q -- "--$option" "$TMP/.out"
 done
 run "$replay" --version
@@ -25,6 +25,11 @@ for policy in first-touch round-robin interleave bind random migrate replicate d
 done
 check "with units, ranges and defaults of parameters" grep -qE '^    trigger=128 \(references, 1 to 65534\)$' "$TMP/.out"
 check "and where a default is from" grep -qE '^        default: .+' "$TMP/.out"
+run "$replay" --list-machines
+is "--list-machines has every preset, each with a summary" "$(printf '%s\n' "$out" | grep -v '^ ' | tr '\n' ' ')$(printf '%s\n' "$out" | grep -c '^    .')" "uma flash-8 flash-16 2-socket epyc-nps4-2s cxl-tier altix-64 7"
+for machine in $(printf '%s\n' "$out" | grep -v '^ '); do
+  check "--machine $machine is one of them" sh -c "'$replay' --print-machine --machine $machine | jq -e '.name == \"$machine\"'"
+done
 run "$replay" --print-machine
 is "--print-machine prints the default machine as JSON" "$(printf '%s' "$out" | jq -r .name)" flash-8
 run "$replay" --print-machine --machine 2-socket
@@ -104,7 +109,7 @@ done
 if [ -e /dev/full ]; then
   "$replay" --no-results "$trace" >/dev/full 2>"$TMP/.err" </dev/null
   check "a full standard output is an error" test "$?" = 1
-  for option in --list-policies --print-machine; do
+  for option in --list-policies --list-machines --print-machine; do
     "$replay" $option >/dev/full 2>"$TMP/.err" </dev/null
     check "and with $option" test "$?" = 1
   done
