@@ -13,7 +13,7 @@ PRAGMA user_version = 1;
 
 -- One row: what the trace is and how it was made.
 CREATE TABLE trace (
-  id INTEGER PRIMARY KEY CHECK (id = 0),
+  id INTEGER PRIMARY KEY CHECK (id = 0), -- always 0: there is one row
   source TEXT NOT NULL,             -- what recorded it: perf, lackey, perf-script, text, mips
   command TEXT,                     -- the recorded program with its arguments, or the imported file
   host TEXT,                        -- the machine it was recorded on
@@ -122,7 +122,7 @@ CREATE TABLE run (
 
 -- One number a row: the totals of a run, by the names that --json prints.
 CREATE TABLE run_metric (
-  run_id INTEGER NOT NULL REFERENCES run,
+  run_id INTEGER NOT NULL REFERENCES run, -- the run
   metric TEXT NOT NULL,             -- its name; a unit ends the name (_ns)
   value NUMERIC,                    -- NULL: this run has no such figure. Integers are stored as integers
   PRIMARY KEY (run_id, metric)
@@ -130,17 +130,17 @@ CREATE TABLE run_metric (
 
 -- Counters and time accounts of each CPU that ran something.
 CREATE TABLE run_cpu (
-  run_id INTEGER NOT NULL REFERENCES run,
+  run_id INTEGER NOT NULL REFERENCES run, -- the run
   cpu INTEGER NOT NULL,             -- CPU of the machine
   node INTEGER NOT NULL,            -- its node
   counter TEXT NOT NULL,            -- name of a counter, or of a time account (then it ends in _ns)
-  value INTEGER NOT NULL,
+  value INTEGER NOT NULL,           -- its sum over the run; exact, in ns for accounts
   PRIMARY KEY (run_id, cpu, counter)
 ) WITHOUT ROWID;
 
 -- Memory of each node.
 CREATE TABLE run_node (
-  run_id INTEGER NOT NULL REFERENCES run,
+  run_id INTEGER NOT NULL REFERENCES run, -- the run
   node INTEGER NOT NULL,            -- node of the machine
   frames INTEGER NOT NULL,          -- page frames it has
   frames_used INTEGER NOT NULL,     -- in use at the end, replicas included
@@ -154,7 +154,7 @@ CREATE TABLE run_node (
 
 -- Who read and wrote whose memory.
 CREATE TABLE run_traffic (
-  run_id INTEGER NOT NULL REFERENCES run,
+  run_id INTEGER NOT NULL REFERENCES run, -- the run
   from_node INTEGER NOT NULL,       -- node of the CPU
   to_node INTEGER NOT NULL,         -- node of the memory
   loads INTEGER NOT NULL,           -- loads, fetches and touches
@@ -164,7 +164,7 @@ CREATE TABLE run_traffic (
 
 -- The run over time, in at most 2048 steps of equal numbers of epochs.
 CREATE TABLE run_epoch (
-  run_id INTEGER NOT NULL REFERENCES run,
+  run_id INTEGER NOT NULL REFERENCES run, -- the run
   step INTEGER NOT NULL,            -- from 0
   first_reference INTEGER NOT NULL, -- ordinal of the first reference in it
   "references" INTEGER NOT NULL,    -- references in it
@@ -183,7 +183,7 @@ CREATE TABLE run_epoch (
 
 -- Each page's fate.
 CREATE TABLE run_page (
-  run_id INTEGER NOT NULL REFERENCES run,
+  run_id INTEGER NOT NULL REFERENCES run, -- the run
   ppn INTEGER NOT NULL,             -- guest-physical page number: order of first touch
   space INTEGER NOT NULL,           -- address space of its first mapping
   page INTEGER NOT NULL,            -- virtual page number of its first mapping
@@ -202,7 +202,7 @@ CREATE TABLE run_page (
 
 -- Regions: sums over their pages.
 CREATE TABLE run_region (
-  run_id INTEGER NOT NULL REFERENCES run,
+  run_id INTEGER NOT NULL REFERENCES run, -- the run
   region INTEGER NOT NULL,          -- region of the trace; -1: pages in no region
   pages INTEGER NOT NULL,           -- pages touched
   loads INTEGER NOT NULL,           -- loads, fetches and touches
@@ -216,7 +216,7 @@ CREATE TABLE run_region (
 
 -- Every action in order, up to --log-actions; run_metric actions_not_logged counts the rest.
 CREATE TABLE run_action (
-  run_id INTEGER NOT NULL REFERENCES run,
+  run_id INTEGER NOT NULL REFERENCES run, -- the run
   action INTEGER NOT NULL,          -- from 0
   reference INTEGER NOT NULL,       -- ordinal of the reference that led to it
   time_ns INTEGER NOT NULL,         -- model time, at the start of its epoch
