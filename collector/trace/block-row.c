@@ -26,23 +26,57 @@ const char *block_row_decode(const struct block_row *row, struct codec *codec, u
     return NULL;
 }
 
+/* Several lowest and highest at a time, because each comparison waits for the one before. */
+static void describe_addresses(const struct ref_block *block, struct block_row *row)
+{
+    enum { LANES = 4 };
+    uint64_t low[LANES], high[LANES];
+    for (uint32_t lane = 0; lane < LANES; lane++) {
+        low[lane] = block->refs != 0 ? block->addr[0] : 0;
+        high[lane] = low[lane];
+    }
+    uint32_t at = 0;
+    for (; at + LANES <= block->refs; at += LANES)
+        for (uint32_t lane = 0; lane < LANES; lane++) {
+            const uint64_t addr = block->addr[at + lane];
+            low[lane] = addr < low[lane] ? addr : low[lane];
+            high[lane] = addr > high[lane] ? addr : high[lane];
+        }
+    for (; at < block->refs; at++) {
+        low[0] = block->addr[at] < low[0] ? block->addr[at] : low[0];
+        high[0] = block->addr[at] > high[0] ? block->addr[at] : high[0];
+    }
+    for (uint32_t lane = 1; lane < LANES; lane++) {
+        low[0] = low[lane] < low[0] ? low[lane] : low[0];
+        high[0] = high[lane] > high[0] ? high[lane] : high[0];
+    }
+    row->min_addr = low[0];
+    row->max_addr = high[0];
+}
+
+/* A bit for each kind. Without branches or shifts, so that the compiler takes many at a time. */
+static uint32_t kinds_in(const uint8_t *what, uint32_t refs)
+{
+    uint8_t fetch = 0, load = 0, store = 0, touch = 0;
+    for (uint32_t i = 0; i < refs; i++) {
+        const uint8_t kind = what[i] & REF_KIND_MASK;
+        fetch |= (uint8_t)(kind == REF_FETCH);
+        load |= (uint8_t)(kind == REF_LOAD);
+        store |= (uint8_t)(kind == REF_STORE);
+        touch |= (uint8_t)(kind == REF_TOUCH);
+    }
+    return (uint32_t)(fetch << REF_FETCH | load << REF_LOAD | store << REF_STORE |
+                      touch << REF_TOUCH);
+}
+
 void block_row_describe(const struct ref_block *block, struct block_row *row)
 {
     row->number = block->number;
     row->first_ref = block->first_ref;
     row->refs = block->refs;
     row->events = block->events;
-    uint64_t low = block->refs != 0 ? UINT64_MAX : 0;
-    uint64_t high = 0;
-    uint8_t seen[REF_KIND_MASK + 1] = {0};
-    for (uint32_t i = 0; i < block->refs; i++) {
-        low = block->addr[i] < low ? block->addr[i] : low;
-        high = block->addr[i] > high ? block->addr[i] : high;
-        seen[block->what[i] & REF_KIND_MASK] = 1;
-    }
-    row->min_addr = low;
-    row->max_addr = high;
-    row->kinds = (uint32_t)(seen[0] | seen[1] << 1 | seen[2] << 2 | seen[3] << 3);
+    describe_addresses(block, row);
+    row->kinds = kinds_in(block->what, block->refs);
     row->first_time = block->first_time;
     row->last_time = block->last_time;
     if (block->refs != 0 && (block->columns & COLUMN_BIT(COLUMN_TIME)) != 0) {

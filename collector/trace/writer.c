@@ -245,19 +245,16 @@ static char *count(struct trace_writer *writer)
     return NULL;
 }
 
-/* Hands the open block to the encoder, as far as it has come. */
+/* Hands the open block to the encoder, as far as it has come, and counts it meanwhile. */
 static char *begin_encoding(struct trace_writer *writer)
 {
     struct ref_block *block = writer->block;
-    char *error = count(writer);
-    if (error != NULL)
-        return error;
     block->first_time = writer->clock ? writer->last_time : block->first_ref;
     block->last_time =
         writer->clock || block->refs == 0 ? block->first_time : block->first_ref + block->refs - 1;
     encoder_begin(writer->encoder, block);
     writer->encoding = true;
-    return NULL;
+    return count(writer); /* reads the block, as the encoder does */
 }
 
 /* Puts the block that the encoder has into the file. */
