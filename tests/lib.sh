@@ -14,11 +14,11 @@ export DISCO_PLOTS=$ROOT/plots # a build may lie outside the checkout
 failures=0
 # a sqlite3 that loads a sanitized disco.so has to load the sanitizers' runtimes first
 if [ -n "${DISCO_SANITIZED:-}" ]; then
-  mkdir "$TMP/bin"
+  mkdir "$TMP/.sanitized"
   printf '#!/bin/sh\nLD_PRELOAD="%s %s" ASAN_OPTIONS=detect_leaks=0 exec %s "$@"\n' \
-    "$(gcc -print-file-name=libasan.so)" "$(gcc -print-file-name=libubsan.so)" "$(command -v sqlite3)" >"$TMP/bin/sqlite3"
-  chmod +x "$TMP/bin/sqlite3"
-  PATH=$TMP/bin:$PATH
+    "$(gcc -print-file-name=libasan.so)" "$(gcc -print-file-name=libubsan.so)" "$(command -v sqlite3)" >"$TMP/.sanitized/sqlite3"
+  chmod +x "$TMP/.sanitized/sqlite3"
+  PATH=$TMP/.sanitized:$PATH
 fi
 
 ok() { printf 'ok - %s\n' "$1"; }
