@@ -97,8 +97,8 @@ static void guard(const struct hinting_places *places, const struct hinting_wish
     if (error)
         _exit(1);
     char byte;
-    while (read(control, &byte, 1) >
-           0) /* nothing is ever written: this waits for the end of file */
+    /* nothing is ever written: this waits for the end of file */
+    while (read(control, &byte, 1) > 0)
         continue;
     _exit(hinting_settings_end(places, users) == NULL ? 0 : 1);
 }
