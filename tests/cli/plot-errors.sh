@@ -105,7 +105,7 @@ for format in png svg pdf txt; do
   check "hostile names are drawn as $format" test "$rc:$err" = 0:
 done
 check "and no command in them was run" test ! -e "$mark"
-check "and no picture went up a folder" test -z "$(find "$TMP" -maxdepth 1 -name '*up*')"
+check "and no picture went up a folder" test -z "$(find "$TMP" -mindepth 1 -maxdepth 1 -name '*up*')"
 if command -v xmllint >/dev/null; then
   check "and every svg is well-formed" sh -c "xmllint --noout '$TMP'/hostile-svg/*.svg"
 fi
