@@ -288,7 +288,7 @@ static uint64_t data_src_of_text(struct span text)
     return bits;
 }
 
-/* Takes the text of a data source off `rest`: up to the last "|XXX ", and the words of its value.
+/* Takes the text of a data source off `rest`: up to the last "|NAME ", and the words of its value.
  */
 static struct span next_decoded(struct span *rest)
 {
