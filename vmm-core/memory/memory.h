@@ -4,7 +4,8 @@
  * the same counters to the last digit. One object belongs to one thread; objects share nothing.
  *
  * A reference goes: CPU -> hardware TLB -> second-level TLB -> pmap (first touch: policy.place and
- * a frame) -> [caches: not yet] -> master copy or the mapped replica -> counters -> policy.
+ * a frame) -> caches -> master copy or the mapped replica -> counters -> policy. What of that does not
+ * depend on the policy (VPN -> PPN, caches) is the guest's (guest.h), which memories can share.
  *
  * Time. The path of a reference only counts; at the end of each epoch the counts of
  * (CPU x node) are turned into time with the machine's latencies, every CPU's clock advances, and
@@ -36,7 +37,9 @@
 
 #include "policies/policy.h"
 #include "vmm-core/machine/machine.h"
+#include "vmm-core/machine/network.h"
 #include "vmm-core/memory/counters.h"
+#include "vmm-core/memory/guest.h"
 
 #define MEMORY_NO_NODE UINT32_MAX
 
@@ -70,10 +73,19 @@ struct memory_epoch {
     uint64_t migrations, replications, collapses, shootdowns; /* in this epoch */
     uint64_t frames_used, replica_frames;                     /* at its end */
     const uint64_t *node_accesses; /* [nodes] served by each node's memory in this epoch */
+    /* What each controller and link did in it; NULL with contention off. */
+    const struct network_station *station;
+    uint32_t stations;
+    uint64_t local_stall_ps, remote_stall_ps; /* over local_accesses and remote_accesses */
 };
 
 struct memory_options {
     const struct machine *machine; /* must outlive the object */
+    /* Shared with other memories, and moved on by the caller, who calls memory_replay() and
+     * memory_forget(). NULL: the object makes its own and moves it on itself. Must outlive it. */
+    const struct guest *guest;
+    bool misses;     /* for a guest of its own: as struct guest_options has it */
+    bool contention; /* loaded latencies (network.h); false: the machine's, flat */
     const struct policy *policy;
     const int64_t *param; /* one for each of policy->params */
     uint64_t seed; /* two splitmix64 generators: TLB victims start from it, one draw for each refill
@@ -101,9 +113,16 @@ void memory_free(struct memory *memory);
 char *memory_dispatch(struct memory *memory, uint32_t cpu, uint32_t stream, uint32_t space)
     __attribute__((warn_unused_result));
 
-/* References of the stream that is on `cpu`, in order. */
+/* References of the stream that is on `cpu`, in order; for an object with a guest of its own. */
 char *memory_references(struct memory *memory, uint32_t cpu, const uint64_t *addr,
                         const uint8_t *what, size_t references) __attribute__((warn_unused_result));
+/* The same where the guest is shared, after guest_references() and guest_commit(). `outcome` is that
+ * of guest_references(), the first reference's at index `at`; NULL where the guest has no caches. */
+char *memory_replay(struct memory *memory, uint32_t cpu, const uint64_t *addr, const uint8_t *what,
+                    size_t references, const struct caches_outcome *outcome, uint32_t at)
+    __attribute__((warn_unused_result));
+/* Where the guest is shared: what guest_unmap_begin() listed is no longer mapped. */
+char *memory_forget(struct memory *memory) __attribute__((warn_unused_result));
 
 /* The pages that [start, end) of a space touches are no longer mapped there; a page that nothing
  * maps is freed, and its number is not used again. Costs nothing: it is the guest's own work. */
