@@ -4,8 +4,8 @@
  * caches, does the monitor's work) and then visits memory. A visit takes the latency of the machine's
  * matrix, which holds the service of every station on the way, plus waiting at them:
  *   controller  one for each node with memory; busy service_ns an access
- *   link        one for each entry of machine->link; busy line_bytes / bandwidth an access in the
- *               direction of the data
+ *   link        one for each entry of machine->link; busy line / bandwidth an access that sends a
+ *               line its way, `from` to `to`
  * Accesses are routed over links along the route with the fewest links, ties by latency, then by the
  * lower node; two nodes with no route between them share no station but the controller.
  * A node with a measured curve (machine: "curve") has its loaded latency from it instead of its
@@ -21,6 +21,9 @@
 #include "vmm-core/machine/machine.h"
 
 struct network;
+
+/* What one access moves: the longest line of the machine's caches, or 64 bytes without any. */
+uint32_t network_line_bytes(const struct machine *machine);
 
 enum network_station_kind { NETWORK_CONTROLLER, NETWORK_LINK };
 
@@ -41,9 +44,10 @@ struct network_demand {
     const uint32_t *node;           /* [cpus] */
     const uint64_t *busy_ps;        /* [cpus] time in which it did not wait for memory */
     const uint64_t *loads, *stores; /* [cpus * nodes] accesses, of each to each node's memory */
-    /* [nodes * nodes] accesses that no CPU waits for one by one: copies of pages, page walks,
-     * write-backs; row: where they come from, column: whose memory. They load the stations. */
-    const uint64_t *other;
+    /* [nodes * nodes] accesses that no CPU waits for one by one; row: where they come from, column:
+     * whose memory. Reads (page walks, what a copy of a page reads) bring a line to the row's node,
+     * writes (write-backs, what a copy writes) take one to the column's. They load the stations. */
+    const uint64_t *other_reads, *other_writes;
 };
 
 /* NULL, or one line. The machine must outlive it. */
