@@ -388,36 +388,60 @@ char *trace_writer_event(struct trace_writer *writer, const struct trace_event *
     return NULL;
 }
 
-/* Many references of one stream, with their sizes or (NULL) with no optional column. */
-static char *add_refs(struct trace_writer *writer, uint32_t stream, const uint64_t *addr,
-                      const uint8_t *what, const uint64_t *size_bytes, size_t refs)
+/* Times of a piece: none before the last one so far, none beyond what SQLite holds. */
+static bool times_rise(struct trace_writer *writer, const uint64_t *time, size_t refs)
+{
+    uint64_t last = writer->last_time;
+    for (size_t i = 0; i < refs; i++) {
+        if (time[i] < last)
+            return false;
+        last = time[i];
+    }
+    writer->last_time = last;
+    return last <= INT64_MAX;
+}
+
+/* Fills the columns of `part` references behind those of the open block. */
+static bool fill_columns(struct trace_writer *writer, const struct ref *like,
+                         const uint64_t *const column[REF_COLUMNS], size_t from, size_t part)
+{
+    struct ref_block *block = writer->block;
+    for (uint32_t left = writer->columns; left != 0; left &= left - 1) {
+        int c = __builtin_ctz(left);
+        uint64_t *to = block->column[c] + block->refs;
+        if (column != NULL && column[c] != NULL)
+            memcpy(to, column[c] + from, part * sizeof *to);
+        else
+            for (size_t i = 0; i < part; i++)
+                to[i] = like->column[c];
+    }
+    return !writer->clock || times_rise(writer, block->column[COLUMN_TIME] + block->refs, part);
+}
+
+char *trace_writer_refs_like(struct trace_writer *writer, const struct ref *like,
+                             const uint64_t *addr, const uint8_t *what,
+                             const uint64_t *const column[REF_COLUMNS], size_t refs)
 {
     if (writer->failure != NULL)
         return strdup(writer->failure);
-    if (writer->columns != (size_bytes != NULL ? COLUMN_BIT(COLUMN_SIZE) : 0))
-        return refuse(writer, "references came with other columns than the trace has");
-    if (stream >= writer->streams)
+    if (like->stream >= writer->streams)
         return refuse(writer, "a reference belongs to a stream that was not announced");
-    while (refs != 0) {
+    for (size_t from = 0; from < refs;) {
         struct ref_block *block = writer->block;
         size_t room = TRACE_BLOCK_REFS - block->refs;
-        size_t part = refs < room ? refs : room;
+        size_t part = refs - from < room ? refs - from : room;
         uint8_t seen = 0;
         for (size_t i = 0; i < part; i++)
-            seen |= what[i];
+            seen |= what[from + i];
         if (seen > REF_WHAT_MASK)
             return refuse(writer, "a reference is of a kind that does not exist");
-        extend_run(block, stream);
-        memcpy(block->addr + block->refs, addr, part * sizeof *addr);
-        memcpy(block->what + block->refs, what, part);
-        if (size_bytes != NULL) {
-            memcpy(block->column[COLUMN_SIZE] + block->refs, size_bytes, part * sizeof *size_bytes);
-            size_bytes += part;
-        }
+        if (!fill_columns(writer, like, column, from, part))
+            return refuse(writer, "the time of a reference is before that of the one before it");
+        extend_run(block, like->stream);
+        memcpy(block->addr + block->refs, addr + from, part * sizeof *addr);
+        memcpy(block->what + block->refs, what + from, part);
         block->refs += (uint32_t)part;
-        addr += part;
-        what += part;
-        refs -= part;
+        from += part;
         char *error = NULL;
         if (block->refs == TRACE_BLOCK_REFS)
             error = next_block(writer);
@@ -431,16 +455,29 @@ static char *add_refs(struct trace_writer *writer, uint32_t stream, const uint64
     return NULL;
 }
 
+/* `columns` are what the caller has. */
+static char *add_refs(struct trace_writer *writer, uint32_t columns, uint32_t stream,
+                      const uint64_t *addr, const uint8_t *what,
+                      const uint64_t *const column[REF_COLUMNS], size_t refs)
+{
+    const struct ref like = {.stream = stream};
+    if (writer->failure == NULL && writer->columns != columns)
+        return refuse(writer, "references came with other columns than the trace has");
+    return trace_writer_refs_like(writer, &like, addr, what, column, refs);
+}
+
 char *trace_writer_refs(struct trace_writer *writer, uint32_t stream, const uint64_t *addr,
                         const uint8_t *what, size_t refs)
 {
-    return add_refs(writer, stream, addr, what, NULL, refs);
+    return add_refs(writer, 0, stream, addr, what, NULL, refs);
 }
 
 char *trace_writer_refs_sized(struct trace_writer *writer, uint32_t stream, const uint64_t *addr,
                               const uint8_t *what, const uint64_t *size_bytes, size_t refs)
 {
-    return refs == 0 ? NULL : add_refs(writer, stream, addr, what, size_bytes, refs);
+    const uint64_t *const column[REF_COLUMNS] = {[COLUMN_SIZE] = size_bytes};
+    return refs == 0 ? NULL
+                     : add_refs(writer, COLUMN_BIT(COLUMN_SIZE), stream, addr, what, column, refs);
 }
 
 uint64_t trace_writer_count(const struct trace_writer *writer)

@@ -78,7 +78,14 @@ char *trace_writer_note(struct trace_writer *writer, const char *key, const char
  * trace. */
 char *trace_writer_ref(struct trace_writer *writer, const struct ref *ref) MUST_CHECK;
 char *trace_writer_event(struct trace_writer *writer, const struct trace_event *event) MUST_CHECK;
-/* Many references of one stream that have no optional columns: the fast way in. */
+/* Many references of one stream at once: the fast way in. `like` tells the stream, and for each
+ * column of the trace whose array is NULL (or where `column` is) the value that all have: a time of
+ * the whole piece, say. Arrays have `refs` values; those of columns that the trace does not have
+ * are not looked at. */
+char *trace_writer_refs_like(struct trace_writer *writer, const struct ref *like,
+                             const uint64_t *addr, const uint8_t *what,
+                             const uint64_t *const column[REF_COLUMNS], size_t refs) MUST_CHECK;
+/* The same for a trace that has no optional columns. */
 char *trace_writer_refs(struct trace_writer *writer, uint32_t stream, const uint64_t *addr,
                         const uint8_t *what, size_t refs) MUST_CHECK;
 /* The same for a trace whose only optional column is COLUMN_SIZE. */
