@@ -1,4 +1,17 @@
-/* disco-trace sample: one reference in N. */
+/* disco-trace sample: one reference in N.
+ *
+ * systematic  every Nth from a random start: what a hardware counter that overflows would give.
+ * random      each by a chance of its own of 1 in N (Poisson sampling), and the first reference to each
+ *             page for sure. A reference that was sure to come stands for itself, one that came by
+ *             chance for N: column weight says which (Horvitz and Thompson, JASA 1952). So a replay
+ *             places and counts every page as one of the whole trace does, its sums are
+ *             unbiased, and the intervals of replayer/sampling.h are exact for it.
+ *
+ * A page is new again after it was unmapped. Note `sampling_method` keeps the method for the
+ * replay. A sample of a sample is one too: weights are multiplied, and one systematic step makes the whole
+ * systematic.
+ */
+#include "collector/tool-pages.h"
 #include "collector/tool.h"
 #include "collector/trace/progress.h"
 
@@ -12,18 +25,23 @@ struct options {
     const char *path, *output;
     uint64_t rate, seed;
     enum method method;
-    bool replace;
+    bool replace, plain;
 };
 
-enum { KEY_SEED = 256, KEY_FORCE };
+static const char *const method_name[] = {[EVERY_NTH] = "systematic", [BY_CHANCE] = "random"};
+
+enum { KEY_SEED = 256, KEY_FORCE, KEY_PLAIN };
 
 static const struct argp_option option_list[] = {
     {"rate", 'r', "N", 0, "Keep one reference in N (at least 1)", 0},
     {"output", 'o', "FILE", 0, "The trace to write", 0},
     {"method", 'm', "METHOD", 0,
-     "systematic: every Nth from a random start (the default); random: each with a chance of 1 in "
-     "N",
+     "systematic: every Nth from a random start, as hardware samples (the default); random: each "
+     "with a chance of 1 in N, and the first reference to each page: estimates from it are "
+     "unbiased, and their intervals exact",
      0},
+    {"no-first-touches", KEY_PLAIN, NULL, 0,
+     "With --method random: do not keep the first reference to each page for sure", 0},
     {"seed", KEY_SEED, "SEED", 0,
      "Of the random choices (default 1): the same seed gives the same sample", 0},
     {"force", KEY_FORCE, NULL, 0, "Replace the output where it is a trace already", 0},
@@ -53,6 +71,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case KEY_FORCE:
         options->replace = true;
         break;
+    case KEY_PLAIN:
+        options->plain = true;
+        break;
     case ARGP_KEY_ARG:
         if (state->arg_num > 0)
             argp_error(state, "one trace, please");
@@ -81,10 +102,11 @@ static uint64_t random_next(uint64_t *state)
 struct choice {
     enum method method;
     uint64_t rate, random;
-    uint64_t left; /* references to pass over before the next that is kept */
+    uint64_t left;            /* references to pass over before the next that is kept */
+    struct tool_pages *pages; /* NULL: first touches are references like others */
 };
 
-static bool choose(struct choice *choice)
+static bool by_method(struct choice *choice)
 {
     if (choice->method == BY_CHANCE)
         return random_next(&choice->random) <= UINT64_MAX / choice->rate;
@@ -94,41 +116,63 @@ static bool choose(struct choice *choice)
     return true;
 }
 
-/* Hands on what is chosen of a block, and all its events: they change what references mean. */
-static char *sample_block(const struct ref_block *block, struct choice *choice,
-                          struct trace_writer *writer)
+/* How many times as many references as before this one stands for; 0: it is left out. A first touch takes
+ * no draw, which would decide nothing. */
+static char *choose(struct choice *choice, uint32_t stream, uint64_t addr, uint64_t *times)
+{
+    bool first = false;
+    if (choice->pages != NULL && !tool_pages_touch(choice->pages, stream, addr, &first))
+        return tool_line("out of memory; --no-first-touches needs less");
+    *times = first ? 1 : by_method(choice) ? choice->rate : 0;
+    return NULL;
+}
+
+static char *put_event(const struct trace_event *event, struct choice *choice,
+                       struct trace_writer *writer)
+{
+    if (choice->pages != NULL)
+        tool_pages_event(choice->pages, event);
+    return trace_writer_event(writer, event);
+}
+
+/* Hands on what is chosen of a block, and all its events: they change what references mean.
+ * refs_per_sample: of a reference without a weight. */
+static char *sample_block(const struct ref_block *block, uint64_t refs_per_sample,
+                          struct choice *choice, struct trace_writer *writer)
 {
     char *error = NULL;
-    uint32_t event = 0;
-    uint32_t run = 0;
+    uint32_t event = 0, run = 0;
     for (uint32_t at = 0; at < block->refs && error == NULL; at++) {
         for (; event < block->events && block->event[event].position <= at && error == NULL;
              event++)
-            error = trace_writer_event(writer, block->event + event);
-        if (error != NULL || !choose(choice))
-            continue;
+            error = put_event(&block->event[event], choice, writer);
         while (run + 1 < block->runs && block->run[run + 1].first <= at)
             run++;
+        uint64_t times = 0;
+        if (error == NULL)
+            error = choose(choice, block->run[run].stream, block->addr[at], &times);
+        if (error != NULL || times == 0)
+            continue;
         struct ref ref = tool_ref(block, run, at);
+        uint64_t weight = (block->columns & COLUMN_BIT(COLUMN_WEIGHT)) != 0
+                              ? ref.column[COLUMN_WEIGHT]
+                              : refs_per_sample;
+        ref.column[COLUMN_WEIGHT] = weight > INT64_MAX / times ? INT64_MAX : weight * times;
         error = trace_writer_ref(writer, &ref);
     }
     for (; event < block->events && error == NULL; event++)
-        error = trace_writer_event(writer, block->event + event);
+        error = put_event(&block->event[event], choice, writer);
     return error;
 }
 
 static char *copy_sample(struct trace_reader *reader, struct trace_writer *writer,
-                         const struct options *options)
+                         const struct options *options, struct choice *choice)
 {
     const struct trace_summary *summary = trace_reader_summary(reader);
     char *error = tool_copy_ids(reader, writer, 0, "");
     struct ref_block *block = ref_block_new(summary->facts.columns);
     if (block == NULL && error == NULL)
         error = tool_line("%s: out of memory", options->path);
-    struct choice choice = {.method = options->method,
-                            .rate = options->rate,
-                            .random = options->seed};
-    choice.left = random_next(&choice.random) % options->rate;
     struct progress progress;
     progress_start(&progress, "sampling", "references", summary->refs);
     while (error == NULL && block != NULL) {
@@ -136,11 +180,44 @@ static char *copy_sample(struct trace_reader *reader, struct trace_writer *write
         error = trace_reader_next(reader, block, &end);
         if (error != NULL || end)
             break;
-        error = sample_block(block, &choice, writer);
+        error = sample_block(block, summary->facts.refs_per_sample, choice, writer);
         progress_at(&progress, block->first_ref);
     }
     progress_end(&progress);
     ref_block_free(block);
+    return error;
+}
+
+/* The whole is as systematic as any of its steps. */
+static const char *whole_method(const struct trace_reader *reader, enum method method)
+{
+    const struct trace_summary *summary = trace_reader_summary(reader);
+    bool by_chance = method == BY_CHANCE;
+    if (summary->facts.sampled) {
+        bool before = false;
+        for (uint32_t i = 0; i < summary->notes; i++) {
+            const struct trace_note *note = trace_reader_note(reader, i);
+            before = before || (note->key != NULL && note->value != NULL &&
+                                strcmp(note->key, "sampling_method") == 0 &&
+                                strcmp(note->value, method_name[BY_CHANCE]) == 0);
+        }
+        by_chance = by_chance && before;
+    }
+    return method_name[by_chance ? BY_CHANCE : EVERY_NTH];
+}
+
+static char *sample_into(struct trace_reader *reader, struct trace_writer *writer,
+                         const struct options *options, struct choice *choice)
+{
+    char *error = copy_sample(reader, writer, options, choice);
+    if (error == NULL && options->rate > 1)
+        error = trace_writer_note(writer, "sampling_method", whole_method(reader, options->method));
+    /* a sample of a trace that was cut off is one too */
+    char *at_close =
+        trace_writer_close(writer, error == NULL && trace_reader_summary(reader)->complete);
+    if (error == NULL)
+        return at_close;
+    free(at_close);
     return error;
 }
 
@@ -153,27 +230,27 @@ static char *sample(const struct options *options)
     char *error = trace_reader_open(options->path, &reader);
     if (error != NULL)
         return error;
-    const struct trace_summary *summary = trace_reader_summary(reader);
-    struct trace_facts facts = summary->facts;
+    struct trace_facts facts = trace_reader_summary(reader)->facts;
     struct trace_writer *writer = NULL;
-    if (facts.refs_per_sample > UINT64_MAX / options->rate ||
-        facts.refs_per_sample * options->rate > INT64_MAX) {
+    struct choice choice = {.method = options->method,
+                            .rate = options->rate,
+                            .random = options->seed};
+    choice.left = random_next(&choice.random) % options->rate;
+    bool sure = options->method == BY_CHANCE && options->rate > 1 && !options->plain;
+    if (sure && (choice.pages = tool_pages_new(reader)) == NULL)
+        error = tool_line("%s: out of memory", options->path);
+    else if (facts.refs_per_sample > INT64_MAX / options->rate)
         error = tool_line("%s: a reference would stand for too many; take a smaller --rate",
                           options->path);
-    } else {
+    if (error == NULL) {
         facts.refs_per_sample *= options->rate;
         facts.sampled = facts.sampled || options->rate > 1;
+        facts.columns |= sure ? COLUMN_BIT(COLUMN_WEIGHT) : 0;
         error = trace_writer_create(options->output, &facts, options->replace, &writer);
     }
-    if (error == NULL) {
-        error = copy_sample(reader, writer, options);
-        /* a sample of a trace that was cut off is one too */
-        char *at_close = trace_writer_close(writer, error == NULL && summary->complete);
-        if (error == NULL)
-            error = at_close;
-        else
-            free(at_close);
-    }
+    if (error == NULL)
+        error = sample_into(reader, writer, options, &choice);
+    tool_pages_free(choice.pages);
     trace_reader_close(reader);
     return error;
 }

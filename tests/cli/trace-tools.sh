@@ -42,6 +42,11 @@ check "the same seed gives the same sample" test "$(sum "$TMP/r.db")" = "$(sum "
 check "another seed another one" test "$(sum "$TMP/r.db")" != "$(sum "$TMP/r3.db")"
 kept=$(sqlite3 "$TMP/r.db" 'SELECT refs FROM trace')
 check "a random sample keeps about one in N" test $((kept * 10)) -gt $((lines * 9 / 10)) -a $((kept * 10)) -lt $((lines * 11 / 10))
+check "a random sample has every page" test "$(sqlite3 "$TMP/r.db" 'SELECT count(DISTINCT page) FROM page_summary')" = "$(sqlite3 "$TMP/t.db" 'SELECT count(DISTINCT page) FROM page_summary')"
+check "whose first reference stands for itself, the others for N" test "$("$BUILD/disco-sql" -n -t "$TMP/r.db" 'SELECT DISTINCT weight FROM refs ORDER BY 1' | tr -d ' \n')" = 110
+check "and the sum of weights is about the whole" test "$("$BUILD/disco-sql" -n -t "$TMP/r.db" "SELECT sum(weight) BETWEEN 0.95 * $lines AND 1.05 * $lines FROM refs" | tr -d ' ')" = 1
+"$trace" sample --rate 10 --method random --no-first-touches -o "$TMP/rp.db" "$TMP/t.db"
+check "unless they are not wanted" test "$(sqlite3 "$TMP/rp.db" 'SELECT columns & 32, (SELECT value FROM trace_note WHERE key = "sampling_method") FROM trace')" = '0|random'
 "$trace" sample --rate 10 -o "$TMP/ss.db" "$TMP/s.db"
 check "a sample of a sample stands for N times N" test "$(sqlite3 "$TMP/ss.db" 'SELECT refs_per_sample FROM trace')" = 100
 check "a sample is a good trace" "$trace" verify "$TMP/s.db"
