@@ -87,6 +87,44 @@ static void random_nodes(uint64_t *state, struct machine *machine)
         machine->latency_ns[i] = 1 + (uint32_t)up_to(state, 999999);
 }
 
+/* Sizes of pages go to arrays so that no two of a level hold the same; 4 KiB pages come first. */
+static void random_levels(uint64_t *state, struct machine_tlb *tlb)
+{
+    for (uint32_t level = 1; level <= 1 + below(state, 2); level++) {
+        uint32_t left = level == 1 ? 7 : below(state, 8);
+        while (left != 0 && tlb->arrays < MACHINE_TLB_ARRAYS_MAX) {
+            const uint32_t pages = (left & (1 + below(state, 7))) | (left & -left);
+            const uint32_t ways = 1 + below(state, 16);
+            left &= ~pages;
+            tlb->array[tlb->arrays++] =
+                (struct machine_tlb_array){.level = level,
+                                           .pages = pages,
+                                           .entries = ways << below(state, 8),
+                                           .ways = ways,
+                                           .latency_ns = level == 1 ? 0 : below(state, 100)};
+        }
+    }
+    tlb->entries = tlb->array[0].entries;
+    tlb->ways = tlb->array[0].ways;
+    tlb->pages_per_entry = 1;
+}
+
+static void random_walk(uint64_t *state, struct machine_walk *walk)
+{
+    walk->levels = 4 + below(state, 2);
+    for (uint32_t level = 2; level <= walk->levels; level++)
+        if (below(state, 2) == 0) {
+            const uint32_t ways = 1 + below(state, 16);
+            walk->cache[walk->caches++] =
+                (struct machine_walk_cache){.level = level,
+                                            .entries = ways << below(state, 6),
+                                            .ways = ways};
+        }
+    walk->line_ways = 1 + below(state, 16);
+    walk->line_entries = below(state, 2) == 0 ? 0 : walk->line_ways << below(state, 6);
+    walk->line_ns = below(state, 100);
+}
+
 static struct machine *random_machine(uint64_t *state)
 {
     static const char *const kinds[] = {"data", "instruction", "unified"};
@@ -94,7 +132,7 @@ static struct machine *random_machine(uint64_t *state)
     random_text(state, machine->name, sizeof machine->name);
     random_text(state, machine->source, sizeof machine->source);
     machine->cpu_mhz = 1 + below(state, 10000);
-    machine->page_bytes = 512u << below(state, 12);
+    machine->page_bytes = below(state, 2) == 0 ? 4096 : 512u << below(state, 12);
     machine->nodes = 1 + below(state, below(state, 2) == 0 ? 4 : MACHINE_NODES_MAX);
     machine->cpus = 1 + below(state, below(state, 8) == 0 ? MACHINE_CPUS_MAX : 40);
     random_nodes(state, machine);
@@ -119,6 +157,12 @@ static struct machine *random_machine(uint64_t *state)
     machine->tlb.refill = below(state, 2) == 0 ? TLB_REFILL_SOFTWARE : TLB_REFILL_HARDWARE;
     machine->tlb.replacement = below(state, 2) == 0 ? TLB_REPLACE_RANDOM : TLB_REPLACE_LRU;
     machine->tlb.tagged = below(state, 2) == 0;
+    if (machine->tlb.refill == TLB_REFILL_HARDWARE && machine->page_bytes == 4096) {
+        if (below(state, 2) == 0)
+            random_levels(state, &machine->tlb);
+        if (below(state, 2) == 0)
+            random_walk(state, &machine->tlb.walk);
+    }
     machine->l2tlb.entries = below(state, 2) == 0 ? 0 : 1u << below(state, 20);
     machine->l2tlb.ways =
         machine->l2tlb.entries == 0
@@ -182,6 +226,9 @@ static void same_machine(uint64_t seed, const struct machine *left, const struct
         same_bytes(seed, "kinds of caches", left->cache[i].kind, right->cache[i].kind,
                    sizeof left->cache[i].kind);
     }
+    SAME(tlb.arrays);
+    same_bytes(seed, "TLB arrays", left->tlb.array, right->tlb.array, sizeof left->tlb.array);
+    same_bytes(seed, "page walks", &left->tlb.walk, &right->tlb.walk, sizeof left->tlb.walk);
     SAME(tlb.entries);
     SAME(tlb.ways);
     SAME(tlb.pages_per_entry);

@@ -99,8 +99,101 @@ static char *check_latencies(struct draft *draft)
     return NULL;
 }
 
+static char *check_array(const struct draft *draft, uint32_t at, uint32_t held[3])
+{
+    const struct machine_tlb_array *array = &draft->tlb.array[at];
+    char place[48];
+    snprintf(place, sizeof place, "$.tlb.levels[%" PRIu32 "]", at);
+    if (at > 0 && array->level < draft->tlb.array[at - 1].level)
+        return draft_error(draft, place,
+                           "level %" PRIu32 " after level %" PRIu32 "; list the first level first",
+                           array->level, draft->tlb.array[at - 1].level);
+    if ((held[array->level] & array->pages) != 0)
+        return draft_error(draft, place,
+                           "level %" PRIu32 " holds pages of this size already; "
+                           "give each size one array a level",
+                           array->level);
+    held[array->level] |= array->pages;
+    if (array->entries % array->ways != 0 || !power_of_two(array->entries / array->ways))
+        return draft_error(draft, place,
+                           "%" PRIu32 " entries in sets of %" PRIu32
+                           " do not make a power of two of sets; "
+                           "change entries or ways, or say \"full\"",
+                           array->entries, array->ways);
+    if (array->level == 1 && array->latency_ns != 0)
+        return draft_error(draft, place,
+                           "latency_ns on the first level, whose hits are free; "
+                           "give 0");
+    return NULL;
+}
+
+static char *check_arrays(const struct draft *draft)
+{
+    const struct machine_tlb *tlb = &draft->tlb;
+    uint32_t held[3] = {0}; /* sizes by level */
+    char *error = NULL;
+    if (tlb->refill == TLB_REFILL_SOFTWARE)
+        return draft_error(draft, "$.tlb.levels",
+                           "only a TLB that hardware refills has levels; "
+                           "say \"refill\": \"hardware\", or give entries and ways");
+    if (draft->page_bytes != DEFAULT_PAGE_BYTES)
+        return draft_error(draft, "$.tlb.levels",
+                           "pages of %" PRIu32 " bytes; levels are for pages of 4K",
+                           draft->page_bytes);
+    for (uint32_t at = 0; at < tlb->arrays && error == NULL; at++)
+        error = check_array(draft, at, held);
+    if (error == NULL && (held[1] & 1u << MACHINE_PAGE_4K) == 0)
+        return draft_error(draft, "$.tlb.levels", "no array of level 1 holds pages of 4K; add one");
+    return error;
+}
+
+static char *check_walk(const struct draft *draft)
+{
+    const struct machine_walk *walk = &draft->tlb.walk;
+    if (draft->tlb.refill == TLB_REFILL_SOFTWARE)
+        return draft_error(draft, "$.tlb.walk",
+                           "no walk where software refills the TLB; "
+                           "say \"refill\": \"hardware\", or leave it out");
+    if (draft->page_bytes != DEFAULT_PAGE_BYTES)
+        return draft_error(draft, "$.tlb.walk",
+                           "pages of %" PRIu32 " bytes; tables are modelled for pages of 4K",
+                           draft->page_bytes);
+    for (uint32_t at = 0; at < walk->caches; at++) {
+        const struct machine_walk_cache *cache = &walk->cache[at];
+        char place[48];
+        snprintf(place, sizeof place, "$.tlb.walk.cache[%" PRIu32 "]", at);
+        if (cache->level > walk->levels)
+            return draft_error(draft, place, "level %" PRIu32 " of %" PRIu32 "; leave it out",
+                               cache->level, walk->levels);
+        if (at > 0 && cache->level <= walk->cache[at - 1].level)
+            return draft_error(draft, place,
+                               "level %" PRIu32 " after level %" PRIu32
+                               "; list each level once, by rising level",
+                               cache->level, walk->cache[at - 1].level);
+        if (cache->entries % cache->ways != 0 || !power_of_two(cache->entries / cache->ways))
+            return draft_error(draft, place,
+                               "%" PRIu32 " entries in sets of %" PRIu32
+                               " do not make a power of two of sets; "
+                               "change entries or ways, or say \"full\"",
+                               cache->entries, cache->ways);
+    }
+    if (walk->line_entries != 0 && (walk->line_entries % walk->line_ways != 0 ||
+                                    !power_of_two(walk->line_entries / walk->line_ways)))
+        return draft_error(draft, "$.tlb.walk.lines",
+                           "%" PRIu32 " entries in sets of %" PRIu32
+                           " do not make a power of two of sets; "
+                           "change entries or ways, or say \"full\"",
+                           walk->line_entries, walk->line_ways);
+    return NULL;
+}
+
 static char *check_tlb(const struct draft *draft)
 {
+    char *error = draft->tlb.arrays != 0 ? check_arrays(draft) : NULL;
+    if (error == NULL && draft->tlb.walk.levels != 0)
+        error = check_walk(draft);
+    if (error != NULL)
+        return error;
     const struct machine_tlb *tlb = &draft->tlb;
     if (tlb->entries != 0 &&
         (tlb->entries % tlb->ways != 0 || !power_of_two(tlb->entries / tlb->ways)))

@@ -25,6 +25,44 @@ const struct field tlb_fields[] = {
     {NULL, FIELD_U32, 0, 0, 0, NULL},
 };
 
+const struct field tlb_how_fields[] = {
+    {"refill", FIELD_WORD, offsetof(struct machine_tlb, refill), 0, 0, refill_words},
+    {"replacement", FIELD_WORD, offsetof(struct machine_tlb, replacement), 0, 0, replacement_words},
+    {"tagged", FIELD_BOOL, offsetof(struct machine_tlb, tagged), 0, 1, NULL},
+    {NULL, FIELD_U32, 0, 0, 0, NULL},
+};
+
+const struct field tlb_array_fields[] = {
+    {"level", FIELD_U32, offsetof(struct machine_tlb_array, level), 1, 2, NULL},
+    {"entries", FIELD_U32, offsetof(struct machine_tlb_array, entries), 1, 1u << 16, NULL},
+    {"ways", FIELD_WAYS, offsetof(struct machine_tlb_array, ways), 1, 1u << 16, NULL},
+    {"latency_ns", FIELD_U32, offsetof(struct machine_tlb_array, latency_ns), 0, LATENCY_MOST_NS,
+     NULL},
+    {NULL, FIELD_U32, 0, 0, 0, NULL},
+};
+
+const struct field walk_fields[] = {
+    {"levels", FIELD_U32, offsetof(struct machine_walk, levels), 4, MACHINE_WALK_LEVELS_MAX, NULL},
+    {NULL, FIELD_U32, 0, 0, 0, NULL},
+};
+
+const struct field walk_cache_fields[] = {
+    {"level", FIELD_U32, offsetof(struct machine_walk_cache, level), 2, MACHINE_WALK_LEVELS_MAX,
+     NULL},
+    {"entries", FIELD_U32, offsetof(struct machine_walk_cache, entries), 1, 1u << 16, NULL},
+    {"ways", FIELD_WAYS, offsetof(struct machine_walk_cache, ways), 1, 1u << 16, NULL},
+    {NULL, FIELD_U32, 0, 0, 0, NULL},
+};
+
+const struct field walk_line_fields[] = {
+    {"entries", FIELD_U32, offsetof(struct machine_walk, line_entries), 0, 1u << 20, NULL},
+    {"ways", FIELD_WAYS, offsetof(struct machine_walk, line_ways), 1, 1u << 20, NULL},
+    {"latency_ns", FIELD_U32, offsetof(struct machine_walk, line_ns), 0, LATENCY_MOST_NS, NULL},
+    {NULL, FIELD_U32, 0, 0, 0, NULL},
+};
+
+const char *const page_size_words[] = {"4K", "2M", "1G", NULL};
+
 const struct field l2tlb_fields[] = {
     {"entries", FIELD_U32, offsetof(struct machine_l2tlb, entries), 0, 1u << 24, NULL},
     {"ways", FIELD_WAYS, offsetof(struct machine_l2tlb, ways), 1, 1u << 24, NULL},

@@ -28,9 +28,16 @@ struct field {
 
 extern const struct field machine_fields[]; /* of struct draft: name, source, cpu_mhz, page_size */
 extern const struct field tlb_fields[];     /* of struct machine_tlb */
-extern const struct field l2tlb_fields[];   /* of struct machine_l2tlb */
-extern const struct field cache_fields[];   /* of struct machine_cache */
-extern const struct field cost_fields[];    /* of struct machine_costs */
+extern const struct field tlb_how_fields[]; /* of them those that do not say its size */
+extern const struct field tlb_array_fields[];  /* of struct machine_tlb_array */
+extern const struct field walk_fields[];       /* of struct machine_walk */
+extern const struct field walk_cache_fields[]; /* of struct machine_walk_cache */
+extern const struct field walk_line_fields[];  /* of struct machine_walk */
+extern const struct field l2tlb_fields[];      /* of struct machine_l2tlb */
+extern const struct field cache_fields[];      /* of struct machine_cache */
+extern const struct field cost_fields[];       /* of struct machine_costs */
+
+extern const char *const page_size_words[]; /* in the order of enum machine_page_size */
 
 #define LATENCY_MOST_NS 1000000u /* 1 ms: far beyond any memory, and sums stay within 64 bits */
 #define NODE_ID_MOST    UINT64_C(1048575)

@@ -31,4 +31,8 @@ char *read_object(const struct draft *draft, const char *path, json_t *object,
                   const struct field *fields, const char *const *others, void *base);
 char *read_list(const struct draft *draft, const char *path, const json_t *list);
 
+/* json-tlb.c: $.tlb and $.l2tlb. The TLB's refill chooses the defaults of everything else, so they
+ * are read before all. */
+char *read_tlbs(struct draft *draft, const json_t *root);
+
 #endif

@@ -241,41 +241,7 @@ static char *read_caches(struct draft *draft, const json_t *caches)
     return error;
 }
 
-/* ---- TLBs ---- */
-
-/* An object with `entries` and without `ways` is fully associative. */
-static uint32_t ways_of(const json_t *object, uint32_t entries, uint32_t ways)
-{
-    bool full = ways == 0 || (json_object_get(object, "entries") != NULL &&
-                              json_object_get(object, "ways") == NULL);
-    if (full)
-        return entries > 0 ? entries : 1;
-    return ways;
-}
-
-/* The TLB's refill chooses the defaults of everything else, so it is read before all. */
-static char *read_tlbs(struct draft *draft, json_t *root)
-{
-    json_t *tlb = json_object_get(root, "tlb"), *l2tlb = json_object_get(root, "l2tlb");
-    char *error =
-        tlb != NULL ? read_object(draft, "$.tlb", tlb, tlb_fields, NULL, &draft->tlb) : NULL;
-    if (error != NULL)
-        return error;
-    const struct machine_defaults *defaults = &machine_defaults[draft->tlb.refill];
-    draft->cpu_mhz = defaults->cpu_mhz;
-    draft->tlb = defaults->tlb;
-    draft->l2tlb = defaults->l2tlb;
-    draft->costs = defaults->costs;
-    if (tlb != NULL) {
-        error = read_object(draft, "$.tlb", tlb, tlb_fields, NULL, &draft->tlb);
-        draft->tlb.ways = ways_of(tlb, draft->tlb.entries, draft->tlb.ways);
-    }
-    if (error == NULL && l2tlb != NULL) {
-        error = read_object(draft, "$.l2tlb", l2tlb, l2tlb_fields, NULL, &draft->l2tlb);
-        draft->l2tlb.ways = ways_of(l2tlb, draft->l2tlb.entries, draft->l2tlb.ways);
-    }
-    return error;
-}
+/* ---- costs, and all of it ---- */
 
 /* `costs` NULL: all are defaults. Those are of pages of 4 KiB, and copying takes as long as the
  * page is large. */

@@ -13,9 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MACHINE_NODES_MAX  64u
-#define MACHINE_CPUS_MAX   4096u
-#define MACHINE_CACHES_MAX 8u
+#define MACHINE_NODES_MAX       64u
+#define MACHINE_CPUS_MAX        4096u
+#define MACHINE_CACHES_MAX      8u
+#define MACHINE_TLB_ARRAYS_MAX  8u
+#define MACHINE_WALK_LEVELS_MAX 5u
 
 enum tlb_refill {
     TLB_REFILL_SOFTWARE, /* a trap: second-level TLB, then the guest's handler (MIPS) */
@@ -27,7 +29,40 @@ enum tlb_replacement {
     TLB_REPLACE_LRU,
 };
 
+enum machine_page_size { MACHINE_PAGE_4K, MACHINE_PAGE_2M, MACHINE_PAGE_1G, MACHINE_PAGE_SIZES };
+
+/* One set-associative array of a hardware TLB: on one level, for pages of some sizes. */
+struct machine_tlb_array {
+    uint32_t level;      /* 1 or 2 */
+    uint32_t pages;      /* bit n: it holds pages of size n of enum machine_page_size */
+    uint32_t entries;    /* at least 1 */
+    uint32_t ways;       /* == entries: fully associative; entries / ways is a power of two */
+    uint32_t latency_ns; /* of a hit, which the first level does not have */
+};
+
+/* Entries of the upper levels of page tables, as the CPU keeps them: a hit on level n of the radix
+ * tree spares the reads on n and above. Level 1 is that of 4 KiB pages. A hit is free. */
+struct machine_walk_cache {
+    uint32_t level; /* 2 to machine_walk.levels */
+    uint32_t entries, ways;
+};
+
+/* The hardware's page walk through a radix tree of 512 entries a node. */
+struct machine_walk {
+    uint32_t levels; /* 4 or 5; 0: tables are not modelled, and a walk costs tlb_walk_ns */
+    uint32_t caches; /* below, by rising level */
+    struct machine_walk_cache cache[MACHINE_WALK_LEVELS_MAX - 1];
+    /* Lines of table entries (64 bytes) in the CPU's data caches: what its walks have read of late
+     * and no one has written since. entries 0: every read goes to memory. */
+    uint32_t line_entries, line_ways;
+    uint32_t line_ns; /* of a hit */
+};
+
 struct machine_tlb {
+    uint32_t arrays; /* 0: the TLB is one level, as said by the next three; else they are those of
+                      * the first level for 4 KiB pages */
+    struct machine_tlb_array array[MACHINE_TLB_ARRAYS_MAX]; /* by rising level */
+    struct machine_walk walk;
     uint32_t entries;         /* 0: no TLB, every translation is free */
     uint32_t ways;            /* == entries: fully associative; entries / ways is a power of two */
     uint32_t pages_per_entry; /* 1, or 2 for MIPS's pairs */

@@ -76,15 +76,21 @@ static void print_field(FILE *out, const struct field *field, const void *base, 
     }
 }
 
-static void print_object(FILE *out, const struct field *fields, const void *base, uint32_t entries,
-                         const char *gap)
+static void print_members(FILE *out, const struct field *fields, const void *base, uint32_t entries,
+                          const char *gap)
 {
-    fputc('{', out);
     for (const struct field *field = fields; field->key != NULL; field++) {
         fprintf(out, "%s%s\"%s\": ", field == fields ? "" : ",",
                 field == fields && *gap == ' ' ? "" : gap, field->key);
         print_field(out, field, base, entries);
     }
+}
+
+static void print_object(FILE *out, const struct field *fields, const void *base, uint32_t entries,
+                         const char *gap)
+{
+    fputc('{', out);
+    print_members(out, fields, base, entries, gap);
     fputs(*gap == ' ' ? "}" : "\n  }", out);
 }
 
@@ -141,6 +147,50 @@ static void print_nodes(FILE *out, const struct machine *machine)
     fputs(machine->links > 0 ? "\n  ],\n" : "],\n", out);
 }
 
+static void print_array(FILE *out, const struct machine_tlb_array *array)
+{
+    const char *comma = "";
+    fprintf(out, "{\"level\": %" PRIu32 ", \"pages\": [", array->level);
+    for (uint32_t size = 0; size < MACHINE_PAGE_SIZES; size++) {
+        if ((array->pages & 1u << size) == 0)
+            continue;
+        fprintf(out, "%s\"%s\"", comma, page_size_words[size]);
+        comma = ", ";
+    }
+    fputs("], ", out);
+    print_members(out, tlb_array_fields + 1, array, array->entries, " "); /* after the level */
+    fputc('}', out);
+}
+
+static void print_walk(FILE *out, const struct machine_walk *walk)
+{
+    fputs(",\n    \"walk\": {", out);
+    print_members(out, walk_fields, walk, 0, " ");
+    fputs(", \"cache\": [", out);
+    for (uint32_t i = 0; i < walk->caches; i++) {
+        fputs(i == 0 ? "\n      " : ",\n      ", out);
+        print_object(out, walk_cache_fields, &walk->cache[i], walk->cache[i].entries, " ");
+    }
+    fputs("],\n      \"lines\": ", out);
+    print_object(out, walk_line_fields, walk, walk->line_entries, " ");
+    fputs("}", out);
+}
+
+static void print_tlb(FILE *out, const struct machine_tlb *tlb)
+{
+    fputc('{', out);
+    print_members(out, tlb->arrays > 0 ? tlb_how_fields : tlb_fields, tlb, tlb->entries, " ");
+    for (uint32_t i = 0; i < tlb->arrays; i++) {
+        fputs(i == 0 ? ",\n    \"levels\": [\n      " : ",\n      ", out);
+        print_array(out, &tlb->array[i]);
+    }
+    if (tlb->arrays > 0)
+        fputs("\n    ]", out);
+    if (tlb->walk.levels > 0)
+        print_walk(out, &tlb->walk);
+    fputc('}', out);
+}
+
 char *machine_to_json(const struct machine *machine)
 {
     char *text = NULL;
@@ -157,7 +207,7 @@ char *machine_to_json(const struct machine *machine)
     fputs(",\n", out);
     print_nodes(out, machine);
     fputs("  \"tlb\": ", out);
-    print_object(out, tlb_fields, &machine->tlb, machine->tlb.entries, " ");
+    print_tlb(out, &machine->tlb);
     fputs(",\n  \"l2tlb\": ", out);
     print_object(out, l2tlb_fields, &machine->l2tlb, machine->l2tlb.entries, " ");
     fputs(",\n  \"caches\": [", out);
