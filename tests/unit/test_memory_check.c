@@ -119,26 +119,56 @@ static void replicas_that_pmap_and_memmap_see_differently_are_named(void **state
     expect(&f, "two copies on node 0");
 }
 
+/* The guest's further mapping of page 1: space 1 shows it. */
+static struct guest_extra *extra_of(struct fixture *f)
+{
+    well(memory_dispatch(f->memory, 4, 4, 1));
+    load(f, 4, 51); /* a page of its own, shown in space 1 and touched there first */
+    const uint32_t mapping = guest_find(f->memory->guest, 1, 51);
+    assert_true(mapping != MEMORY_NONE && mapping & GUEST_EXTRA);
+    well(memory_check(f->memory));
+    return &f->memory->own->extra[mapping & ~GUEST_EXTRA];
+}
+
 static void mappings_without_backmap_or_slot_are_named(void **state)
 {
     (void)state;
     struct fixture f;
     set_up(&f);
-    f.memory->mapping[space_find(f.memory, 0, 10)].page = 1;
+    extra_of(&f)->page = 1;
     expect(&f, "leads to page 1");
     set_up(&f);
-    f.memory->mapping[space_find(f.memory, 0, 10)].next = space_find(f.memory, 0, 10);
+    extra_of(&f)->next = 1;
     expect(&f, "chained twice");
     set_up(&f);
-    f.memory->mapping[space_find(f.memory, 0, 10)].vpn = 11;
+    f.memory->own->page[0].vpn = 11;
     expect(&f, "space table does not lead to it");
     set_up(&f);
-    f.memory->mappings_used++;
+    f.memory->own->slots_used++;
     expect(&f, "mappings: 2 in use, counted 3");
     set_up(&f);
-    const uint32_t index = f.memory->mappings++; /* a fresh one that no page knows */
-    f.memory->mapping[index] = (struct mapping){.vpn = 1, .page = 0, .next = MEMORY_NONE};
-    expect(&f, "not among the backmaps of page 0");
+    extra_of(&f);
+    f.memory->own->page[3].extras = 0;
+    expect(&f, "not among the backmaps of page 3");
+}
+
+static void what_the_guest_remembers_wrongly_is_named(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    f.memory->own->memo[0][10].page = 1;
+    expect(&f, "CPU 0: remembers page 1 for space 0 page 0xa");
+    set_up(&f);
+    f.memory->own->memo[3][30] = (struct guest_memo){.vpn = 30, .page = 2};
+    expect(&f, "which is not mapped");
+    set_up(&f);
+    const uint64_t addr = 70 * PAGE;
+    const uint8_t what = MEMORY_LOAD;
+    well(guest_references(f.memory->own, 0, 0, &addr, &what, NULL, 1, NULL, 0));
+    well(memory_check(f.memory));
+    f.memory->own->pending[0].vpn = 10;
+    expect(&f, "pending, and mapped already");
 }
 
 static void shares_out_of_order_are_named(void **state)
@@ -147,11 +177,11 @@ static void shares_out_of_order_are_named(void **state)
     struct fixture f;
     set_up(&f);
     well(memory_share(f.memory, 0, 40 * PAGE, 1, 60 * PAGE, 4 * PAGE));
-    f.memory->share[0].pages = 11;
+    f.memory->own->share[0].pages = 11;
     expect(&f, "out of order");
     set_up(&f);
-    f.memory->share[0].from = 1;
-    f.memory->share[0].from_first = 50;
+    f.memory->own->share[0].from = 1;
+    f.memory->own->share[0].from_first = 50;
     expect(&f, "itself shown from elsewhere");
 }
 
@@ -276,6 +306,7 @@ int main(void)
         cmocka_unit_test(wrong_counts_of_frames_are_named),
         cmocka_unit_test(replicas_that_pmap_and_memmap_see_differently_are_named),
         cmocka_unit_test(mappings_without_backmap_or_slot_are_named),
+        cmocka_unit_test(what_the_guest_remembers_wrongly_is_named),
         cmocka_unit_test(shares_out_of_order_are_named),
         cmocka_unit_test(a_forgotten_shootdown_is_found_in_either_tlb),
         cmocka_unit_test(tlb_entries_that_disagree_are_named),

@@ -3,7 +3,7 @@
 
 bool action_page_exists(const struct memory *memory, uint32_t page)
 {
-    return page < memory->pages && memory->page[page].mappings != MEMORY_NONE;
+    return pmap_placed(memory, page);
 }
 
 struct cpu *action_begin(struct memory *memory, struct memory_action *action)

@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Marks for frames and mappings: how often each has been met. */
+/* How often each frame has been met. */
 struct marks {
-    uint8_t *frame, *mapping;
+    uint8_t *frame;
 };
 
 static __attribute__((format(printf, 1, 2))) char *wrong(const char *format, ...)
@@ -68,7 +68,8 @@ static char *check_copy(const struct memory *memory, const struct marks *marks, 
 static char *check_page(const struct memory *memory, const struct marks *marks, uint32_t page)
 {
     const struct page *const it = &memory->page[page];
-    if (it->mappings == MEMORY_NONE)
+    const bool mapped = guest_backmap(memory->guest, page) != MEMORY_NONE;
+    if (it->first_home == PAGE_NOT_PLACED || !mapped)
         return it->master == MEMORY_NONE && it->replicas == MEMORY_NONE
                    ? NULL
                    : wrong("page %u: nothing maps it, but it has frames", page);
@@ -146,58 +147,6 @@ static char *check_frames(const struct memory *memory, const struct marks *marks
     return error;
 }
 
-/* ---- space table, backmaps, shares ------------------------------------------------------------
- */
-
-static char *check_mappings(const struct memory *memory, const struct marks *marks)
-{
-    for (uint32_t page = 0; page < memory->pages; page++) {
-        uint32_t index = memory->page[page].mappings;
-        for (; index != MEMORY_NONE; index = memory->mapping[index].next) {
-            if (index >= memory->mappings)
-                return wrong("page %u: its backmap %u does not exist", page, index);
-            if (memory->mapping[index].page != page)
-                return wrong("page %u: backmap %u leads to page %u", page, index,
-                             memory->mapping[index].page);
-            if (marks->mapping[index]++)
-                return wrong("page %u: backmap %u is chained twice", page, index);
-        }
-    }
-    uint32_t used = 0;
-    for (uint32_t index = 0; index < memory->mappings; index++) {
-        const struct mapping *const it = &memory->mapping[index];
-        if (it->page == MEMORY_NONE)
-            continue;
-        used++;
-        if (!marks->mapping[index])
-            return wrong("space %u page %#" PRIx64 ": not among the backmaps of page %u", it->space,
-                         it->vpn, it->page);
-        if (space_find(memory, it->space, it->vpn) != index)
-            return wrong("space %u page %#" PRIx64 ": the space table does not lead to it",
-                         it->space, it->vpn);
-    }
-    uint32_t slots = 0;
-    for (uint32_t slot = 0; memory->slot && slot <= memory->slot_mask; slot++)
-        slots += memory->slot[slot] != 0;
-    if (used != memory->mappings_used || used != slots)
-        return wrong("mappings: %u in use, counted %u, in the space table %u", used,
-                     memory->mappings_used, slots);
-    return NULL;
-}
-
-static char *check_shares(const struct memory *memory)
-{
-    for (size_t at = 0; at < memory->shares; at++) {
-        const struct share *const it = &memory->share[at];
-        if (at && (it[-1].space > it->space ||
-                   (it[-1].space == it->space && it[-1].first + it[-1].pages > it->first)))
-            return wrong("share %zu: out of order with the one before", at);
-        if (share_find(memory, it->from, it->from_first))
-            return wrong("share %zu: what it shows is itself shown from elsewhere", at);
-    }
-    return NULL;
-}
-
 /* ---- TLBs and fast tables ----------------------------------------------------------------------
  */
 
@@ -206,8 +155,9 @@ static char *check_translation(const struct memory *memory, const struct cpu *cp
                                const char *where, uint32_t space, uint64_t vpn,
                                struct tlb_half half)
 {
-    const uint32_t index = space_find(memory, space, vpn);
-    if (index == MEMORY_NONE || memory->mapping[index].page != half.page)
+    const uint32_t mapping = guest_find(memory->guest, space, vpn);
+    if (mapping == MEMORY_NONE || guest_mapped_page(memory->guest, mapping) != half.page ||
+        !guest_mapped_by(memory->guest, mapping, memory->now) || half.page >= memory->pages)
         return wrong("CPU %u: its %s maps space %u page %#" PRIx64 " to page %u, the space table "
                      "does not",
                      cpu->index, where, space, vpn, half.page);
@@ -378,10 +328,8 @@ static char *check_sums(const struct memory *memory)
 static char *check_all(const struct memory *memory, const struct marks *marks)
 {
     char *error = check_frames(memory, marks);
-    if (!error)
-        error = check_mappings(memory, marks);
-    if (!error)
-        error = check_shares(memory);
+    if (!error && memory->own)
+        error = guest_check(memory->own);
     if (!error)
         error = check_cpus(memory);
     return error ? error : check_sums(memory);
@@ -389,10 +337,8 @@ static char *check_all(const struct memory *memory, const struct marks *marks)
 
 char *memory_check(const struct memory *memory)
 {
-    const struct marks marks = {.frame = calloc((size_t)memory->frames + 1, 1),
-                                .mapping = calloc((size_t)memory->mappings + 1, 1)};
-    char *const error = marks.frame && marks.mapping ? check_all(memory, &marks) : memory_short();
+    const struct marks marks = {.frame = calloc((size_t)memory->frames + 1, 1)};
+    char *const error = marks.frame ? check_all(memory, &marks) : memory_short();
     free(marks.frame);
-    free(marks.mapping);
     return error;
 }

@@ -82,13 +82,14 @@ void fast_flush(struct memory *memory, struct cpu *cpu)
 
 void fast_settle_page(struct memory *memory, uint32_t page)
 {
+    const struct guest *const guest = memory->guest;
     for (uint32_t at = 0; at < memory->used_count; at++) {
         struct cpu *const cpu = memory->used[at];
-        for (uint32_t index = memory->page[page].mappings; index != MEMORY_NONE;
-             index = memory->mapping[index].next) {
-            const struct mapping *const it = &memory->mapping[index];
-            struct fast_entry *const entry = &cpu->fast[fast_index(memory, it->vpn)];
-            if (cpu->space == it->space && entry->vpn == it->vpn)
+        for (uint32_t mapping = guest_backmap(guest, page); mapping != MEMORY_NONE;
+             mapping = guest_backmap_next(guest, mapping)) {
+            const uint64_t vpn = guest_mapped_vpn(guest, mapping);
+            struct fast_entry *const entry = &cpu->fast[fast_index(memory, vpn)];
+            if (cpu->space == guest_mapped_space(guest, mapping) && entry->vpn == vpn)
                 settle_entry(memory, cpu, entry);
         }
     }
@@ -256,8 +257,10 @@ static char *at_border(struct memory *memory, struct cpu *cpu, uint64_t last_add
 {
     if (!memory->period_left) {
         memory->period_left = memory->wants.reference_period;
-        const uint32_t mapping = space_find(memory, cpu->space, last_addr >> memory->page_shift);
-        signal_reference(memory, cpu, memory->mapping[mapping].page, is_store(last_what) != 0);
+        const uint32_t mapping =
+            guest_find(memory->guest, cpu->space, last_addr >> memory->page_shift);
+        signal_reference(memory, cpu, guest_mapped_page(memory->guest, mapping),
+                         is_store(last_what) != 0);
     }
     if (!memory->epoch_left) {
         memory->acting = NULL;

@@ -11,8 +11,8 @@
  *     these run alone.
  * A memory that is behind the tables sees each mapping from the reference on that made it (`since`).
  *
- * Memory: one mapping record and its hash slots a page (48 bytes at most), and caches that grow with
- * the machine, not with the trace.
+ * Memory: 16 bytes and hash slots a page (27 bytes at most), 43 a further mapping, and caches that
+ * grow with the machine, not with the trace.
  *
  * Errors: NULL, or one line from malloc. After an error the object can only be freed.
  */
@@ -52,9 +52,10 @@ char *guest_references(struct guest *guest, uint32_t cpu, uint32_t space, const 
 bool guest_has_caches(const struct guest *guest);
 char *guest_commit(struct guest *guest) __attribute__((warn_unused_result));
 
-/* [first, + pages) of a space is to be unmapped. begin: lists what goes, for the memories to forget
- * (memory_forget); end: takes it out of the tables. Both run alone, after a commit. Mapped pages
- * that another range shows are mapped there, and live on. */
+/* [first, + pages) of a space is to be unmapped. begin: takes it out of the tables and lists what
+ * went, for the memories to forget (memory_forget); end: it is gone from the caches too, and the list
+ * is empty. Both run alone, after a commit. Mapped pages that another range shows are mapped there,
+ * and live on. */
 struct guest_gone {
     uint64_t vpn;
     uint32_t space, page;

@@ -1,24 +1,26 @@
 /* What the files of the memory subsystem share, and nobody else includes (but its tests).
  *
- *   address -> VPN -> [fast table] -> TLB -> second-level TLB -> space table -> PPN -> copy
+ *   address -> VPN -> [fast table] -> TLB -> second-level TLB -> the guest's tables -> PPN -> copy
  *
- *   mapping   (space, VPN) -> PPN: the space table and, chained by page, the backmaps   space.c
- *   share     ranges that show another range's pages, resolved at the first touch        share.c
- *   page      pmap: one record a PPN: its copies, its mappings, its totals               pmap.c
+ *   guest     (space, VPN) -> PPN, backmaps, shares: one for all memories              guest*.c
+ *   page      pmap: one record a PPN: its copies, its totals                             pmap.c
  *   frame     memmap: one record a machine page in use: owner, next copy, node           frames.c
  *   tlb       both TLB levels of a CPU                                                   tlb.c
  *   fast      direct-mapped shadow of the TLB's valid entries, for speed only            fast.c
  *
  * Indices are 32 bits wide and MEMORY_NONE means none. Records are only ever made on first use, so
- * a node of 512 GB costs nothing until its frames are touched. No pointer into pages, mappings or
- * frames is kept over anything that can add to them (a first touch) or over a call of the policy.
+ * a node of 512 GB costs nothing until its frames are touched. No pointer into pages or frames is
+ * kept over anything that can add to them (a first touch) or over a call of the policy.
+ *
+ * The guest may be ahead: a page whose number is given out has no record here, or one that is not
+ * placed, until this memory comes to its first reference.
  */
 #ifndef DISCO_MEMORY_INTERNAL_H
 #define DISCO_MEMORY_INTERNAL_H
 
+#include "vmm-core/memory/guest-tables.h"
 #include "vmm-core/memory/memory.h"
-
-#define MEMORY_NONE UINT32_MAX
+#include "vmm-core/memory/records.h"
 
 /* The `what` byte of a reference, as memory.h describes it. */
 enum memory_kind {
@@ -124,19 +126,18 @@ struct cpu {
     struct memory_cpu_counters counters;
 };
 
-/* ---- pages, frames, mappings ----------------------------------------------------------------- */
+/* ---- pages and frames ------------------------------------------------------------------------ */
+
+#define PAGE_NOT_PLACED UINT8_MAX /* as first_home: more than any node's number */
 
 struct page {
-    uint64_t vpn;                  /* of the first mapping, with `space` */
     uint64_t loads, stores, local; /* settled */
-    uint32_t space;
-    uint32_t mappings; /* backmaps: the first; MEMORY_NONE: nothing maps it, it has been freed */
-    uint32_t master;   /* frame */
-    uint32_t replicas; /* the first frame of a chain */
+    uint32_t master;               /* frame; MEMORY_NONE: not placed yet, or freed */
+    uint32_t replicas;             /* the first frame of a chain */
     uint32_t migrations, replications, collapses;
     uint8_t first_home, home; /* home: the master's node, also when the page has been freed */
 };
-_Static_assert(sizeof(struct page) == 64, "one cache line");
+_Static_assert(sizeof(struct page) == 48, "one a page");
 
 struct frame {
     uint32_t page;         /* owner; MEMORY_NONE: free */
@@ -145,19 +146,6 @@ struct frame {
     uint32_t index;        /* of the frame in its node's memory */
     uint8_t node;
     bool replica;
-};
-
-struct mapping {
-    uint64_t vpn;
-    uint32_t space;
-    uint32_t page; /* MEMORY_NONE: free */
-    uint32_t next; /* of the same page, or the next free one */
-};
-
-/* Pages [first, + pages) of `space` are those of [from_first, ...) of `from`. */
-struct share {
-    uint64_t first, pages, from_first;
-    uint32_t space, from;
 };
 
 struct node {
@@ -181,6 +169,8 @@ struct memory {
     struct policy_host host; /* first: a service finds the object by it */
     struct memory_options options;
     const struct machine *machine;
+    const struct guest *guest;
+    struct guest *own; /* the same, if nobody else has it; else NULL */
     const struct policy *policy;
     struct policy_wants wants;
     void *state; /* the policy's */
@@ -203,12 +193,6 @@ struct memory {
     uint16_t *count; /* [pages_room][count_stride] or NULL: nobody asked */
     struct frame *frame;
     uint32_t frames, frames_room;
-    struct mapping *mapping;
-    uint32_t mappings, mappings_room, mappings_free, mappings_used;
-    uint32_t *slot; /* hash of mappings: index + 1, or 0 */
-    uint32_t slot_mask;
-    struct share *share; /* ascending by (space, first); what is shown is not itself shown */
-    size_t shares, shares_room;
 
     uint64_t now; /* ordinal of the reference in work or last done; the first is 1 */
     uint64_t epoch_left, period_left, check_left; /* references until each is due */
@@ -216,12 +200,7 @@ struct memory {
     uint64_t *epoch_accesses;                     /* [nodes] */
     uint64_t next_tick_ns, next_reset_ns;
     uint64_t *traffic_loads, *traffic_stores; /* [nodes * nodes] of ended epochs */
-    struct contention *contention;            /* NULL: flat latencies */
 };
-
-char *memory_short(void);
-/* Doubles an array until it holds `wanted`; false: memory is short, and nothing has changed. */
-bool memory_grow(void **array, uint32_t *room, uint32_t wanted, size_t each);
 
 /* cpu.c */
 char *cpu_use(struct memory *memory, uint32_t index, struct cpu **out);
@@ -255,23 +234,16 @@ char *translate(struct memory *memory, struct cpu *cpu, uint64_t vpn, struct tlb
 void translate_again(struct memory *memory, struct cpu *cpu, uint64_t vpn, struct tlb_half *half,
                      uint32_t *entry);
 
-/* space.c, share.c */
-uint32_t space_find(const struct memory *memory, uint32_t space, uint64_t vpn); /* mapping */
-char *space_map(struct memory *memory, uint32_t space, uint64_t vpn, uint32_t page);
-void space_unmap(struct memory *memory, uint32_t space, uint64_t first, uint64_t pages);
-/* The range that shows (space, VPN), or NULL. */
-const struct share *share_find(const struct memory *memory, uint32_t space, uint64_t vpn);
-/* The range that is to show another must be free of mappings and shares. */
-char *share_add(struct memory *memory, const struct share *share);
-/* No share leads into or out of the range any more. */
-char *share_cut(struct memory *memory, uint32_t space, uint64_t first, uint64_t pages);
-
-/* place.c */
-char *place_first_touch(struct memory *memory, struct cpu *cpu, uint32_t space, uint64_t vpn,
-                        uint32_t *page);
+/* place.c: the page's first reference here. */
+char *place_first_touch(struct memory *memory, struct cpu *cpu, uint32_t page);
 
 /* pmap.c */
-char *pmap_add(struct memory *memory, uint32_t space, uint64_t vpn, uint32_t frame, uint32_t *page);
+static inline bool pmap_placed(const struct memory *memory, uint32_t page)
+{
+    return page < memory->pages && memory->page[page].master != MEMORY_NONE;
+}
+/* Gives the page its first frame. */
+char *pmap_add(struct memory *memory, uint32_t page, uint32_t frame);
 /* Frame of the page's copy on `node`, or MEMORY_NONE. */
 uint32_t pmap_copy_on(const struct memory *memory, uint32_t page, uint32_t node);
 /* Node of the copy that a CPU of `node` maps: its own, else the least latency; ties: master,
@@ -328,15 +300,6 @@ void signal_hot(struct memory *memory, struct cpu *cpu, uint32_t page, bool stor
 void signal_reference(struct memory *memory, struct cpu *cpu, uint32_t page, bool store);
 void signal_tlb_miss(struct memory *memory, struct cpu *cpu, uint32_t page, bool store);
 void signal_collapsed(struct memory *memory, struct cpu *cpu, uint32_t page);
-
-/* contention.c: accesses of this epoch that no CPU waits for one by one (network.h: other_reads and
- * other_writes). `from`: the node they come from; `to`: whose memory. Nothing with contention off. */
-char *contention_new(struct memory *memory);
-void contention_free(struct memory *memory);
-void contention_reads(struct memory *memory, uint32_t from, uint32_t to, uint64_t accesses);
-void contention_writes(struct memory *memory, uint32_t from, uint32_t to, uint64_t accesses);
-/* A page, by a CPU of the node `by`. */
-void contention_copy(struct memory *memory, uint32_t by, uint32_t from, uint32_t to);
 
 /* epoch.c */
 void epoch_begin(struct memory *memory);

@@ -161,6 +161,8 @@ struct memory_node_state memory_node(const struct memory *memory, uint32_t node)
 struct memory_page_state {
     uint32_t space; /* of the first mapping */
     uint64_t vpn;
+    /* MEMORY_NO_NODE: not referred to itself (guest_references() says how it has a number all the
+     * same) */
     uint32_t first_home, home;
     uint64_t replicas;      /* node mask, now */
     uint64_t loads, stores; /* fetches and touches count as loads */

@@ -16,16 +16,15 @@ static bool find_room(struct memory *memory, struct cpu *cpu, uint32_t wanted, u
     return false;
 }
 
-char *place_first_touch(struct memory *memory, struct cpu *cpu, uint32_t space, uint64_t vpn,
-                        uint32_t *page)
+char *place_first_touch(struct memory *memory, struct cpu *cpu, uint32_t page)
 {
     cpu->counters.page_faults++;
     cpu_charge(cpu, ACCOUNT_monitor, memory->machine->costs.page_fault_ns * PS_PER_NS);
-    const struct policy_event event = {.page = memory->pages, /* the number it is about to get */
+    const struct policy_event event = {.page = page,
                                        .node = cpu->node,
                                        .cpu = cpu->index,
                                        .time_ns = memory->epoch.start_ns,
-                                       .vpn = vpn};
+                                       .vpn = memory->guest->page[page].vpn};
     uint32_t node = memory->policy->place(memory->state, &memory->host, &event);
     if (node >= memory->nodes) {
         action_refuse(memory, cpu,
@@ -45,10 +44,6 @@ char *place_first_touch(struct memory *memory, struct cpu *cpu, uint32_t space, 
             error = NULL;
         return error ? error : memory_short();
     }
-    error = frames_take(memory, node, memory->pages, &frame);
-    if (!error)
-        error = pmap_add(memory, space, vpn, frame, page);
-    if (!error)
-        error = space_map(memory, space, vpn, *page);
-    return error;
+    error = frames_take(memory, node, page, &frame);
+    return error ? error : pmap_add(memory, page, frame);
 }

@@ -8,12 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char *room_for_page(struct memory *memory)
+static char *room_for_page(struct memory *memory, uint32_t page)
 {
     const uint32_t room_before = memory->pages_room;
-    if (memory->pages == MEMORY_NONE - 1 ||
-        !memory_grow((void **)&memory->page, &memory->pages_room, memory->pages + 1,
-                     sizeof *memory->page))
+    if (!memory_grow((void **)&memory->page, &memory->pages_room, page + 1, sizeof *memory->page))
         return memory_short();
     if (memory->count && memory->pages_room != room_before) {
         const size_t stride = count_stride(memory->nodes);
@@ -30,21 +28,20 @@ static char *room_for_page(struct memory *memory)
     return NULL;
 }
 
-char *pmap_add(struct memory *memory, uint32_t space, uint64_t vpn, uint32_t frame, uint32_t *page)
+char *pmap_add(struct memory *memory, uint32_t page, uint32_t frame)
 {
-    char *const error = room_for_page(memory);
+    char *const error = room_for_page(memory, page);
     if (error)
         return error;
-    const uint8_t home = memory->frame[frame].node;
-    *page = memory->pages++;
-    memory->frame[frame].page = *page;
-    memory->page[*page] = (struct page){.vpn = vpn,
-                                        .space = space,
-                                        .mappings = MEMORY_NONE,
-                                        .master = frame,
-                                        .replicas = MEMORY_NONE,
-                                        .first_home = home,
-                                        .home = home};
+    const struct page nowhere = {.master = MEMORY_NONE,
+                                 .replicas = MEMORY_NONE,
+                                 .first_home = PAGE_NOT_PLACED,
+                                 .home = PAGE_NOT_PLACED};
+    while (memory->pages <= page)
+        memory->page[memory->pages++] = nowhere;
+    struct page *const it = &memory->page[page];
+    it->first_home = it->home = memory->frame[frame].node;
+    it->master = frame;
     return NULL;
 }
 

@@ -56,16 +56,17 @@ static uint64_t change_everywhere(struct memory *memory, struct cpu *starter, ui
                                   struct change change)
 {
     const struct machine_costs *const costs = &memory->machine->costs;
+    const struct guest *const guest = memory->guest;
     const uint64_t each_ps = costs->shootdown_per_cpu_ns * PS_PER_NS;
     uint64_t interrupted = 0;
     for (uint32_t at = 0; at < memory->used_count; at++) {
         struct cpu *const cpu = memory->used[at];
         bool held = false;
-        for (uint32_t index = memory->page[page].mappings; index != MEMORY_NONE;
-             index = memory->mapping[index].next) {
-            const struct mapping *const it = &memory->mapping[index];
-            held = change_on(memory, cpu, it->space, it->vpn, change) || held;
-        }
+        for (uint32_t mapping = guest_backmap(guest, page); mapping != MEMORY_NONE;
+             mapping = guest_backmap_next(guest, mapping))
+            held = change_on(memory, cpu, guest_mapped_space(guest, mapping),
+                             guest_mapped_vpn(guest, mapping), change) ||
+                   held;
         if (!held || cpu == starter)
             continue;
         interrupted++;

@@ -11,24 +11,15 @@
  */
 #include "vmm-core/memory/internal.h"
 
-/* The page of (space, VPN), touched for the first time if need be. A page shown from elsewhere is
- * touched there, and mapped here too. */
+/* The page of (space, VPN), placed if this is its first reference. */
 static char *resolve(struct memory *memory, struct cpu *cpu, uint32_t space, uint64_t vpn,
                      uint32_t *page)
 {
-    uint32_t found = space_find(memory, space, vpn);
-    const struct share *const share = found == MEMORY_NONE ? share_find(memory, space, vpn) : NULL;
-    const uint32_t shown_space = share ? share->from : space;
-    const uint64_t shown_vpn = share ? share->from_first + (vpn - share->first) : vpn;
-    if (share)
-        found = space_find(memory, shown_space, shown_vpn);
-
-    char *error = NULL;
-    if (found != MEMORY_NONE)
-        *page = memory->mapping[found].page;
-    else
-        error = place_first_touch(memory, cpu, shown_space, shown_vpn, page);
-    return error || !share ? error : space_map(memory, space, vpn, *page);
+    const uint32_t found = guest_find(memory->guest, space, vpn);
+    if (found == MEMORY_NONE)
+        return memory_refuse("the page of a reference", vpn, "the guest has not seen it");
+    *page = guest_mapped_page(memory->guest, found);
+    return pmap_placed(memory, *page) ? NULL : place_first_touch(memory, cpu, *page);
 }
 
 static struct tlb_half half_for(const struct memory *memory, const struct cpu *cpu, uint32_t page)
@@ -44,10 +35,13 @@ static void halves_from_pmap(const struct memory *memory, const struct cpu *cpu,
 {
     const uint64_t first = vpn & ~(uint64_t)(cpu->tlb.halves - 1);
     for (uint32_t half = 0; half < cpu->tlb.halves; half++) {
-        const uint32_t found = space_find(memory, cpu->space, first + half);
+        const uint32_t found = guest_find(memory->guest, cpu->space, first + half);
         halves[half].page = MEMORY_NONE;
-        if (found != MEMORY_NONE)
-            halves[half] = half_for(memory, cpu, memory->mapping[found].page);
+        if (found == MEMORY_NONE || !guest_mapped_by(memory->guest, found, memory->now))
+            continue;
+        const uint32_t page = guest_mapped_page(memory->guest, found);
+        if (pmap_placed(memory, page))
+            halves[half] = half_for(memory, cpu, page);
     }
 }
 
@@ -77,8 +71,8 @@ void translate_again(struct memory *memory, struct cpu *cpu, uint64_t vpn, struc
                      uint32_t *entry)
 {
     if (!cpu->tlb.entries) {
-        const uint32_t found = space_find(memory, cpu->space, vpn);
-        *half = half_for(memory, cpu, memory->mapping[found].page);
+        const uint32_t found = guest_find(memory->guest, cpu->space, vpn);
+        *half = half_for(memory, cpu, guest_mapped_page(memory->guest, found));
         *entry = 0;
         return;
     }

@@ -1,0 +1,158 @@
+/* A guest that several memories share: what they see does not depend on how far it is ahead. */
+#include "tests/unit/memory_fixture.h"
+
+#define REFERENCES 600u
+#define PIECE      150u
+
+/* The puppet of a memory that has its guest from elsewhere. */
+static void start_shared(struct fixture *f, const struct guest *guest, uint32_t place)
+{
+    prepare(f);
+    f->machine.tlb.pages_per_entry = 2;
+    f->place = place;
+    f->options.guest = guest;
+    f->options.epoch_references = 64;
+    f->options.check_every = 1;
+    start(f);
+}
+
+static char *guest_for(struct fixture *f, struct guest **guest)
+{
+    prepare(f);
+    return guest_new(&(struct guest_options){.machine = &f->machine}, guest);
+}
+
+static void draw(uint64_t *random, uint64_t *addr, uint8_t *what, uint32_t references)
+{
+    for (uint32_t at = 0; at < references; at++) {
+        addr[at] = random_below(random, 60) * PAGE + random_below(random, 4096);
+        what[at] = (uint8_t)random_below(random, 4);
+    }
+}
+
+static void expect_same(const struct fixture *one, const struct fixture *other)
+{
+    for (uint32_t cpu = 0; cpu < CPUS; cpu++)
+        assert_memory_equal(count(one, cpu), count(other, cpu), sizeof *count(one, cpu));
+    assert_int_equal(memory_pages(one->memory), memory_pages(other->memory));
+    for (uint32_t page = 0; page < memory_pages(one->memory); page++) {
+        const struct memory_page_state a = memory_page(one->memory, page);
+        const struct memory_page_state b = memory_page(other->memory, page);
+        assert_int_equal(a.vpn, b.vpn);
+        assert_int_equal(a.space, b.space);
+        assert_int_equal(a.home, b.home);
+        assert_int_equal(a.loads, b.loads);
+        assert_int_equal(a.mapped, b.mapped);
+    }
+}
+
+static void memories_behind_a_shared_guest_count_what_one_with_its_own_counts(void **state)
+{
+    (void)state;
+    struct fixture shared;
+    struct fixture elsewhere;
+    struct fixture own;
+    struct fixture machine;
+    struct guest *guest = NULL;
+    well(guest_for(&machine, &guest));
+    start_shared(&shared, guest, MEMORY_NO_NODE);
+    start_shared(&elsewhere, guest, 2);
+    start_shared(&own, NULL, MEMORY_NO_NODE);
+    uint64_t random = 7;
+    uint64_t addr[REFERENCES];
+    uint8_t what[REFERENCES];
+    for (uint32_t round = 0; round < 30; round++) {
+        const uint32_t cpu = random_below(&random, CPUS);
+        draw(&random, addr, what, REFERENCES);
+        well(memory_references(own.memory, cpu, addr, what, REFERENCES));
+        /* committed in one go, then replayed by each memory as it comes */
+        for (uint32_t at = 0; at < REFERENCES; at += PIECE)
+            well(guest_references(guest, cpu, 0, addr + at, what + at, NULL, PIECE, NULL, 0));
+        well(guest_check(guest));
+        well(guest_commit(guest));
+        well(guest_check(guest));
+        for (uint32_t at = 0; at < REFERENCES; at += PIECE)
+            well(memory_replay(shared.memory, cpu, addr + at, what + at, PIECE, NULL, 0));
+        well(memory_replay(elsewhere.memory, cpu, addr, what, REFERENCES, NULL, 0));
+        if (round % 3 == 2) {
+            const uint64_t first = random_below(&random, 60);
+            well(memory_unmap(own.memory, 0, first * PAGE, (first + 9) * PAGE));
+            well(guest_unmap_begin(guest, 0, first, 9));
+            well(memory_forget(shared.memory));
+            well(memory_forget(elsewhere.memory));
+            guest_unmap_end(guest);
+        }
+        if (round % 7 == 6) {
+            well(memory_share(own.memory, 0, 10 * PAGE, 0, 40 * PAGE, 8 * PAGE));
+            well(guest_unmap_begin(guest, 0, 40, 8));
+            well(memory_forget(shared.memory));
+            well(memory_forget(elsewhere.memory));
+            guest_unmap_end(guest);
+            well(guest_share(guest, 0, 10, 0, 40, 8));
+        }
+    }
+    expect_same(&shared, &own);
+    stop(&shared);
+    stop(&elsewhere);
+    stop(&own);
+    guest_free(guest);
+}
+
+static void looking_ahead_changes_nothing_that_a_memory_sees(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct fixture machine;
+    struct guest *guest = NULL;
+    well(guest_for(&machine, &guest));
+    start_shared(&f, guest, MEMORY_NO_NODE);
+    const uint64_t first[] = {10 * PAGE};
+    const uint64_t next[] = {11 * PAGE, 10 * PAGE};
+    const uint8_t what[] = {MEMORY_LOAD, MEMORY_LOAD};
+    well(guest_references(guest, 0, 0, first, what, NULL, 1, NULL, 0));
+    well(guest_commit(guest));
+    well(guest_references(guest, 0, 0, next, what, NULL, 2, NULL, 0));
+    assert_int_equal(guest_pages(guest), 1);
+    well(memory_replay(f.memory, 0, first, what, 1, NULL, 0));
+    well(guest_commit(guest)); /* the neighbour is in the tables now, but not yet for the memory */
+    well(memory_replay(f.memory, 1, first, what, 1, NULL, 0));
+    assert_int_equal(memory_pages(f.memory), 1);
+    const uint64_t misses = count(&f, 0)->tlb_misses;
+    well(memory_replay(f.memory, 0, next, what, 2, NULL, 0));
+    assert_int_equal(count(&f, 0)->tlb_misses, misses + 1);
+    assert_int_equal(memory_pages(f.memory), 2);
+    stop(&f);
+    guest_free(guest);
+}
+
+static void a_reference_that_the_guest_has_not_seen_is_refused(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct fixture machine;
+    struct guest *guest = NULL;
+    well(guest_for(&machine, &guest));
+    start_shared(&f, guest, MEMORY_NO_NODE);
+    const uint64_t addr = 10 * PAGE;
+    const uint8_t what = MEMORY_LOAD;
+    char *error = memory_replay(f.memory, 0, &addr, &what, 1, NULL, 0);
+    assert_non_null(error);
+    assert_non_null(strstr(error, "the guest has not seen it"));
+    free(error);
+    error = memory_references(f.memory, 0, &addr, &what, 1);
+    assert_non_null(error);
+    assert_non_null(strstr(error, "the guest is shared"));
+    free(error);
+    memory_free(f.memory);
+    guest_free(guest);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(memories_behind_a_shared_guest_count_what_one_with_its_own_counts),
+        cmocka_unit_test(looking_ahead_changes_nothing_that_a_memory_sees),
+        cmocka_unit_test(a_reference_that_the_guest_has_not_seen_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,311 @@
+/* The guest: its references become pages, once for all memories.
+ *
+ * Looking ahead writes only what no memory reads: the memo of each CPU, which makes a repeated
+ * touch one comparison, and the pending mappings, a list with a hash of its own that
+ * guest_commit() empties into the tables.
+ */
+#include "vmm-core/memory/guest.h"
+
+#include "vmm-core/memory/guest-tables.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PENDING_SLOTS_AT_FIRST 1024u
+
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
+
+char *guest_new(const struct guest_options *options, struct guest **out)
+{
+    *out = NULL;
+    const struct machine *const machine = options->machine;
+    const uint32_t page_bytes = machine->page_bytes;
+    if (page_bytes < 2 || page_bytes & (page_bytes - 1))
+        return memory_refuse("the page size", page_bytes, "it must be a power of two");
+    struct guest *const guest = calloc(1, sizeof *guest);
+    if (!guest)
+        return memory_short();
+    guest->machine = machine;
+    guest->page_shift = (uint32_t)__builtin_ctz(page_bytes);
+    guest->memo = calloc(machine->cpus ? machine->cpus : 1, sizeof(struct guest_memo *));
+    guest->pending_slot = calloc(PENDING_SLOTS_AT_FIRST, sizeof *guest->pending_slot);
+    guest->pending_mask = PENDING_SLOTS_AT_FIRST - 1;
+    if (!guest->memo || !guest->pending_slot) {
+        guest_free(guest);
+        return memory_short();
+    }
+    *out = guest;
+    return NULL;
+}
+
+void guest_free(struct guest *guest)
+{
+    if (!guest)
+        return;
+    for (uint32_t cpu = 0; guest->memo && cpu < guest->machine->cpus; cpu++)
+        free(guest->memo[cpu]);
+    free(guest->memo);
+    free(guest->page);
+    free(guest->extra);
+    free(guest->slot);
+    free(guest->share);
+    free(guest->pending);
+    free(guest->pending_slot);
+    free(guest->gone);
+    free(guest);
+}
+
+bool guest_outcome_new(struct caches_outcome *outcome, uint32_t references)
+{
+    *outcome = (struct caches_outcome){.level = malloc(references ? references : 1),
+                                       .age = malloc((references ? references : (size_t)1) *
+                                                     sizeof *outcome->age)};
+    if (outcome->level && outcome->age)
+        return true;
+    guest_outcome_free(outcome);
+    return false;
+}
+
+void guest_outcome_free(struct caches_outcome *outcome)
+{
+    free(outcome->level);
+    free(outcome->age);
+    free(outcome->writeback);
+    *outcome = (struct caches_outcome){0};
+}
+
+bool guest_has_caches(const struct guest *guest)
+{
+    return guest_caches(guest) != NULL;
+}
+
+const struct caches *guest_caches(const struct guest *guest)
+{
+    (void)guest;
+    return NULL;
+}
+
+/* ---- pending mappings ---------------------------------------------------------------------------- */
+
+/* The pending slot that holds (space, VPN), or the empty one where it would go. */
+static uint32_t pending_slot_of(const struct guest *guest, uint32_t space, uint64_t vpn)
+{
+    uint32_t slot = guest_hash(space, vpn) & guest->pending_mask;
+    while (guest->pending_slot[slot]) {
+        const struct guest_pending *const it = &guest->pending[guest->pending_slot[slot] - 1];
+        if (it->vpn == vpn && it->space == space)
+            break;
+        slot = (slot + 1) & guest->pending_mask;
+    }
+    return slot;
+}
+
+/* The page of (space, VPN) in the tables or among what is pending, or MEMORY_NONE. */
+static uint32_t page_of(const struct guest *guest, uint32_t space, uint64_t vpn)
+{
+    const uint32_t mapping = guest_find(guest, space, vpn);
+    if (mapping != MEMORY_NONE)
+        return guest_mapped_page(guest, mapping);
+    const uint32_t slot = pending_slot_of(guest, space, vpn);
+    return guest->pending_slot[slot] ? guest->pending[guest->pending_slot[slot] - 1].page
+                                     : MEMORY_NONE;
+}
+
+/* Keeps the hash of what is pending at most half full. */
+static bool room_for_pending(struct guest *guest)
+{
+    if (!memory_grow((void **)&guest->pending, &guest->pendings_room, guest->pendings + 1,
+                     sizeof *guest->pending))
+        return false;
+    const uint64_t slots = (uint64_t)guest->pending_mask + 1;
+    if (guest->pendings < slots / 2)
+        return true;
+    uint32_t *const slot = slots * 2 > UINT32_MAX ? NULL : calloc(slots * 2, sizeof *slot);
+    if (!slot)
+        return false;
+    free(guest->pending_slot);
+    guest->pending_slot = slot;
+    guest->pending_mask = (uint32_t)(slots * 2 - 1);
+    for (uint32_t at = 0; at < guest->pendings; at++)
+        slot[pending_slot_of(guest, guest->pending[at].space, guest->pending[at].vpn)] = at + 1;
+    return true;
+}
+
+static bool set_aside(struct guest *guest, uint32_t space, uint64_t vpn, uint32_t page)
+{
+    if (!room_for_pending(guest))
+        return false;
+    guest->pending[guest->pendings++] =
+        (struct guest_pending){.vpn = vpn, .since = guest->now, .space = space, .page = page};
+    guest->pending_slot[pending_slot_of(guest, space, vpn)] = guest->pendings;
+    return true;
+}
+
+/* The page of (space, VPN), touched for the first time if need be. A page shown from elsewhere is
+ * touched there, and mapped here too. MEMORY_NONE: memory is short. */
+static uint32_t touch(struct guest *guest, uint32_t space, uint64_t vpn)
+{
+    uint32_t page = page_of(guest, space, vpn);
+    if (page != MEMORY_NONE)
+        return page;
+    const struct guest_share_range *const share = guest_share_find(guest, space, vpn);
+    const uint32_t shown_space = share ? share->from : space;
+    const uint64_t shown_vpn = share ? share->from_first + (vpn - share->first) : vpn;
+    if (share)
+        page = page_of(guest, shown_space, shown_vpn);
+    if (page == MEMORY_NONE) {
+        if (guest->pending_pages >= GUEST_PAGES_MOST - guest->pages)
+            return MEMORY_NONE;
+        page = guest->pages + guest->pending_pages;
+        if (!set_aside(guest, shown_space, shown_vpn, page))
+            return MEMORY_NONE;
+        guest->pending_pages++;
+    }
+    return !share || set_aside(guest, space, vpn, page) ? page : MEMORY_NONE;
+}
+
+char *guest_commit(struct guest *guest)
+{
+    char *error = NULL;
+    for (uint32_t at = 0; at < guest->pendings && !error; at++) {
+        const struct guest_pending *const it = &guest->pending[at];
+        /* pages are numbered in order: the first mapping with a new number is the page's first */
+        error = it->page == guest->pages
+                    ? guest_add_page(guest, it->space, it->vpn)
+                    : guest_add_extra(guest, it->space, it->vpn, it->page, it->since);
+    }
+    if (guest->pendings)
+        memset(guest->pending_slot, 0,
+               ((size_t)guest->pending_mask + 1) * sizeof *guest->pending_slot);
+    guest->pendings = guest->pending_pages = 0;
+    return error;
+}
+
+/* ---- references ----------------------------------------------------------------------------------- */
+
+static struct guest_memo *memo_of(struct guest *guest, uint32_t cpu)
+{
+    if (guest->memo[cpu])
+        return guest->memo[cpu];
+    const uint32_t entries = 1u << GUEST_MEMO_SHIFT;
+    struct guest_memo *const memo = malloc(entries * sizeof *memo);
+    for (uint32_t entry = 0; memo && entry < entries; entry++)
+        memo[entry] = (struct guest_memo){.vpn = UINT64_MAX, .page = MEMORY_NONE};
+    guest->memo[cpu] = memo;
+    return memo;
+}
+
+static inline struct guest_memo *memo_entry(struct guest_memo *memo, uint64_t vpn)
+{
+    return &memo[(vpn ^ (vpn >> GUEST_MEMO_SHIFT)) & ((1u << GUEST_MEMO_SHIFT) - 1)];
+}
+
+static __attribute__((noinline)) bool remember(struct guest *guest, struct guest_memo *entry,
+                                               uint32_t space, uint64_t vpn)
+{
+    const uint32_t page = touch(guest, space, vpn);
+    *entry = (struct guest_memo){.vpn = vpn, .space = space, .page = page};
+    return page != MEMORY_NONE;
+}
+
+char *guest_references(struct guest *guest, uint32_t cpu, uint32_t space, const uint64_t *addr,
+                       const uint8_t *what, const uint64_t *bytes, uint32_t references,
+                       struct caches_outcome *outcome, uint32_t at)
+{
+    (void)what;
+    (void)bytes;
+    (void)outcome;
+    (void)at;
+    if (cpu >= guest->machine->cpus)
+        return memory_refuse("the CPU of a reference", cpu, "the machine has no such CPU");
+    struct guest_memo *const memo = memo_of(guest, cpu);
+    if (!memo)
+        return memory_short();
+    const uint64_t before = guest->now;
+    for (uint32_t index = 0; index < references; index++) {
+        const uint64_t vpn = addr[index] >> guest->page_shift;
+        struct guest_memo *const entry = memo_entry(memo, vpn);
+        if (unlikely(((entry->vpn ^ vpn) | (entry->space ^ space)) != 0)) {
+            guest->now = before + index + 1;
+            if (!remember(guest, entry, space, vpn))
+                return memory_short();
+        }
+    }
+    guest->now = before + references;
+    return NULL;
+}
+
+/* ---- events ---------------------------------------------------------------------------------------- */
+
+static bool list_gone(struct guest *guest, uint32_t mapping)
+{
+    if (!memory_grow((void **)&guest->gone, &guest->gones_room, guest->gones + 1,
+                     sizeof *guest->gone))
+        return false;
+    struct guest_gone *const it = &guest->gone[guest->gones++];
+    it->vpn = guest_mapped_vpn(guest, mapping);
+    it->space = guest_mapped_space(guest, mapping);
+    it->page = guest_mapped_page(guest, mapping);
+    it->last = guest_remove(guest, mapping);
+    return true;
+}
+
+char *guest_unmap_begin(struct guest *guest, uint32_t space, uint64_t first, uint64_t pages)
+{
+    char *const error = guest_share_cut(guest, space, first, pages);
+    if (error)
+        return error;
+    const bool by_page = pages <= guest_steps(guest);
+    const uint64_t steps = by_page ? pages : guest_steps(guest);
+    for (uint64_t step = 0; step < steps; step++) {
+        const uint32_t mapping =
+            by_page ? guest_find(guest, space, first + step) : guest_at_step(guest, step);
+        if (mapping == MEMORY_NONE || guest_mapped_space(guest, mapping) != space ||
+            guest_mapped_vpn(guest, mapping) - first >= pages)
+            continue;
+        if (!list_gone(guest, mapping))
+            return memory_short();
+    }
+    return NULL;
+}
+
+const struct guest_gone *guest_gone(const struct guest *guest, size_t *count)
+{
+    *count = guest->gones;
+    return guest->gone;
+}
+
+void guest_unmap_end(struct guest *guest)
+{
+    for (uint32_t at = 0; at < guest->gones; at++) {
+        const struct guest_gone *const it = &guest->gone[at];
+        for (uint32_t cpu = 0; cpu < guest->machine->cpus; cpu++) {
+            struct guest_memo *const entry =
+                guest->memo[cpu] ? memo_entry(guest->memo[cpu], it->vpn) : NULL;
+            if (entry && entry->vpn == it->vpn && entry->space == it->space)
+                entry->vpn = UINT64_MAX;
+        }
+    }
+    guest->gones = 0;
+}
+
+char *guest_share(struct guest *guest, uint32_t from, uint64_t from_first, uint32_t space,
+                  uint64_t first, uint64_t pages)
+{
+    const struct guest_share_range share = {
+        .first = first, .pages = pages, .from_first = from_first, .space = space, .from = from};
+    return guest_share_add(guest, &share);
+}
+
+/* ---- results --------------------------------------------------------------------------------------- */
+
+uint32_t guest_pages(const struct guest *guest)
+{
+    return guest->pages;
+}
+
+void guest_page(const struct guest *guest, uint32_t page, uint32_t *space, uint64_t *vpn)
+{
+    *space = guest->page[page].space;
+    *vpn = guest->page[page].vpn;
+}
