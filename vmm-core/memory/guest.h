@@ -28,10 +28,22 @@
 
 struct guest;
 
+/* Pages of a space that huge pages may back. */
+struct guest_range {
+    uint64_t first, pages;
+    uint32_t space;
+};
+
 struct guest_options {
     const struct machine *machine; /* must outlive the object */
     bool
         misses; /* the references are misses already: every one reaches memory, caches are left out */
+    /* Where 2 MiB pages are wanted (--thp), ascending by (space, first), apart from each other; must
+     * outlive the object. The first touch in an aligned block of 512 pages that lies in one range,
+     * and of which no page is mapped or shows another's, maps all 512, to PPNs in a row. Machines
+     * with pages of 4 KiB only. */
+    const struct guest_range *huge;
+    size_t huge_ranges;
 };
 
 char *guest_new(const struct guest_options *options, struct guest **out)
