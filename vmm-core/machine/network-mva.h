@@ -1,0 +1,79 @@
+/* Mean value analysis of a closed queueing network: how long customers stay at stations that they
+ * share. Private to this folder and its tests.
+ *
+ * A customer of class c thinks for think[c], then visits every station; what the visits of one cycle
+ * need of station k is demand[c * stations + k]. Stations serve one at a time, in any order that does
+ * not ask who needs how much. What comes out is the residence of a class at a station: its demand
+ * and its waiting in one cycle, in the unit of the demands; a cycle is think + all residences.
+ *
+ * Exact: Reiser and Lavenberg, "Mean-value analysis of closed multichain queuing networks", JACM
+ * 27(2), 1980: an arriving customer sees the queue of the same network without itself,
+ *     residence[c][k](N) = demand[c][k] * (1 + queue[k](N - 1 of c))
+ * over every population from none to N.
+ *
+ * Approximate: Chandy and Neuse, "Linearizer: a heuristic algorithm for queueing network models of
+ * computing systems", CACM 25(2), 1982, in the O(classes^2 * stations) form of de Souza e Silva and
+ * Muntz, "A note on the computational cost of the Linearizer algorithm for queueing networks",
+ * IEEE Trans. Computers 39(6), 1990: only N and N - 1 of each class are solved; that a customer's
+ * share of a queue changes by as much from N - 1 to N - 2 as from N to N - 1 is assumed. Populations
+ * may be fractions. With more than MVA_CORRECTED_CLASSES classes the change is taken for 0, which is
+ * Schweitzer's and Bard's approximation: its error falls as customers become many.
+ *
+ * Sums, products and quotients in a fixed order: the same input gives the same bits.
+ */
+#ifndef DISCO_NETWORK_MVA_H
+#define DISCO_NETWORK_MVA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mva_model {
+    uint32_t classes, stations;
+    const double *customers; /* [classes] */
+    const double *think;     /* [classes] */
+    const double *demand;    /* [classes * stations] */
+};
+
+#define MVA_STATES_MOST       (1u << 20)
+#define MVA_CORRECTED_CLASSES 16u
+
+/* Fills residence[classes * stations]. Customers are whole numbers here. false: more than
+ * MVA_STATES_MOST queues to keep, which is (customers + 1) over all classes, times stations; or
+ * memory is short. */
+bool mva_exact(const struct mva_model *model, double *residence);
+
+/* The approximation, in steps, so that a caller can change think, demand and what follows between
+ * them. */
+struct mva_steps {
+    uint32_t classes, stations;
+    /* Set by the caller. Of each station: others take a part of its time, which makes a visit so
+     * many times longer (1: nobody does); and no customer finds fewer than so many before it. */
+    double *slower, *before;
+    double *residence; /* [classes * stations] of the last step */
+    double *arrival;   /* [classes * stations] customers that one of the class finds before it */
+    double *share;     /* [populations][classes][stations] of one customer in the queue */
+    double *thinned;   /* [classes][stations] what a class's customer changes by its absence */
+    double *stalled;   /* [classes] sum of residences */
+    double *queue;     /* [3 * stations] scratch */
+    bool corrected;    /* N - 1 of each class is solved too */
+    bool fresh;        /* its shares are those of N still */
+};
+
+/* false: memory is short. Room for as many classes and stations as given. */
+bool mva_steps_new(struct mva_steps *steps, uint32_t classes, uint32_t stations);
+void mva_steps_free(struct mva_steps *steps);
+/* A network of so many classes and stations, at most as many as there is room for. Shares start
+ * even, slower at 1, before at 0. */
+void mva_steps_start(struct mva_steps *steps, uint32_t classes, uint32_t stations);
+/* One step over the whole population; the largest change of a class's residences together, as a
+ * part of its cycle. */
+double mva_step(struct mva_steps *steps, const struct mva_model *model);
+/* One step over the populations with one customer less; the largest change of a queue that is
+ * found, as a part of one more than it. 0 where there are too many classes. */
+double mva_step_thinned(struct mva_steps *steps, const struct mva_model *model);
+
+/* All steps from the start, until nothing changes by more than one part in 10^9. */
+bool mva_approximate(const struct mva_model *model, double *residence);
+
+#endif

@@ -1,0 +1,205 @@
+/* Approximate mean value analysis, in steps.
+ *
+ * share[0] is of the whole population N, share[1 + j] of N without a customer of class j. One that
+ * arrives in N finds the queue of N - 1 of its class, which share[1 + c] tells. One that arrives in
+ * N - 1 of j finds that queue without itself, changed by as much as its absence changes the others'
+ * shares in N:
+ *     found[j][c] = queue[1 + j] - share[1 + j][c]                      without itself
+ *                 + thinned[c] - (share[1 + c][j] - share[0][j])       change, of all but j's one
+ * where thinned[c] = queue of N - 1 of c - (queue[0] - share[0][c]).
+ */
+#include "vmm-core/machine/network-mva.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIMIT     10000 /* steps; what swings for so long stays as it is */
+#define CONVERGED 1e-9
+
+bool mva_steps_new(struct mva_steps *steps, uint32_t classes, uint32_t stations)
+{
+    const size_t table = (size_t)classes * stations;
+    const size_t populations =
+        1 + (classes < MVA_CORRECTED_CLASSES ? classes : MVA_CORRECTED_CLASSES);
+    *steps = (struct mva_steps){.slower = calloc(stations + 1, sizeof(double)),
+                                .before = calloc(stations + 1, sizeof(double)),
+                                .residence = calloc(table + 1, sizeof(double)),
+                                .arrival = calloc(table + 1, sizeof(double)),
+                                .share = calloc(table * populations + 1, sizeof(double)),
+                                .thinned = calloc(table + 1, sizeof(double)),
+                                .stalled = calloc(classes + 1, sizeof(double)),
+                                .queue = calloc(3 * (size_t)stations + 1, sizeof(double))};
+    return steps->slower && steps->before && steps->residence && steps->arrival && steps->share &&
+           steps->thinned && steps->stalled && steps->queue;
+}
+
+void mva_steps_free(struct mva_steps *steps)
+{
+    free(steps->slower);
+    free(steps->before);
+    free(steps->residence);
+    free(steps->arrival);
+    free(steps->share);
+    free(steps->thinned);
+    free(steps->stalled);
+    free(steps->queue);
+}
+
+void mva_steps_start(struct mva_steps *steps, uint32_t classes, uint32_t stations)
+{
+    const size_t table = (size_t)classes * stations;
+    steps->classes = classes;
+    steps->stations = stations;
+    steps->corrected = classes <= MVA_CORRECTED_CLASSES;
+    for (uint32_t k = 0; k < stations; k++) {
+        steps->slower[k] = 1;
+        steps->before[k] = 0;
+    }
+    memset(steps->thinned, 0, table * sizeof(double));
+    memset(steps->residence, 0, table * sizeof(double));
+    memset(steps->stalled, 0, classes * sizeof(double));
+    for (size_t i = 0; i < table; i++)
+        steps->share[i] = 1.0 / (stations + 1);
+    steps->fresh = true;
+}
+
+static double *shares_of(const struct mva_steps *steps, uint32_t population)
+{
+    return steps->share + (size_t)population * steps->classes * steps->stations;
+}
+
+/* queue[k] of a population with one customer of class `without` missing; `classes`: with none. */
+static void sum_queue(const struct mva_steps *steps, const struct mva_model *model,
+                      const double *share, uint32_t without)
+{
+    double *restrict const queue = steps->queue;
+    memset(queue, 0, steps->stations * sizeof *queue);
+    for (uint32_t c = 0; c < steps->classes; c++) {
+        const double customers = model->customers[c] - (c == without);
+        const double *const each = share + (size_t)c * steps->stations;
+        for (uint32_t k = 0; k < steps->stations; k++)
+            queue[k] += customers * each[k];
+    }
+}
+
+/* Residences of class c, that finds so many before it; returns its cycle. */
+static double residences(const struct mva_steps *steps, const struct mva_model *model, uint32_t c,
+                         const double *found, double *restrict residence)
+{
+    const double *const demand = model->demand + (size_t)c * steps->stations;
+    double cycle = model->think[c];
+    for (uint32_t k = 0; k < steps->stations; k++) {
+        const double before = found[k] > steps->before[k] ? found[k] : steps->before[k];
+        residence[k] = demand[k] * steps->slower[k] * (1 + before);
+        cycle += residence[k];
+    }
+    return cycle;
+}
+
+static void shares(uint32_t stations, double cycle, const double *residence, double *share)
+{
+    const double rate = cycle > 0 ? 1 / cycle : 0;
+    for (uint32_t k = 0; k < stations; k++)
+        share[k] = residence[k] * rate;
+}
+
+double mva_step(struct mva_steps *steps, const struct mva_model *model)
+{
+    const uint32_t stations = steps->stations;
+    double *const share = shares_of(steps, 0);
+    double most = 0;
+    sum_queue(steps, model, share, steps->classes);
+    for (uint32_t c = 0; c < steps->classes; c++) {
+        const size_t row = (size_t)c * stations;
+        double *const found = steps->arrival + row, *const residence = steps->residence + row;
+        const double *const thinned = steps->thinned + row;
+        for (uint32_t k = 0; k < stations; k++) {
+            const double others = steps->queue[k] - share[row + k] + thinned[k];
+            found[k] = others > 0 ? others : 0;
+        }
+        const double cycle = residences(steps, model, c, found, residence);
+        shares(stations, cycle, residence, share + row);
+        const double stalled = cycle - model->think[c];
+        const double change = fabs(stalled - steps->stalled[c]);
+        if (change > most * cycle)
+            most = change / cycle;
+        steps->stalled[c] = stalled;
+    }
+    return most;
+}
+
+/* One step of the population without a customer of class j. */
+static void step_without(struct mva_steps *steps, const struct mva_model *model, uint32_t j)
+{
+    const uint32_t stations = steps->stations;
+    double *const share = shares_of(steps, 1 + j), *const found = steps->queue + stations;
+    const double *const whole = shares_of(steps, 0) + (size_t)j * stations;
+    sum_queue(steps, model, share, j);
+    for (uint32_t c = 0; c < steps->classes; c++) {
+        const double customers = model->customers[c] - (c == j);
+        if (customers <= 0)
+            continue;
+        const double one = customers < 1 ? customers : 1;
+        const size_t row = (size_t)c * stations;
+        const double *const thinned = steps->thinned + row;
+        const double *const missing = shares_of(steps, 1 + c) + (size_t)j * stations;
+        double *const residence = found + stations;
+        for (uint32_t k = 0; k < stations; k++) {
+            const double others =
+                steps->queue[k] - one * share[row + k] + thinned[k] - (missing[k] - whole[k]);
+            found[k] = others > 0 ? others : 0;
+        }
+        shares(stations, residences(steps, model, c, found, residence), residence, share + row);
+    }
+}
+
+double mva_step_thinned(struct mva_steps *steps, const struct mva_model *model)
+{
+    if (!steps->corrected)
+        return 0;
+    const uint32_t stations = steps->stations;
+    const size_t table = (size_t)steps->classes * stations;
+    if (steps->fresh)
+        for (uint32_t j = 0; j < steps->classes; j++)
+            memcpy(shares_of(steps, 1 + j), steps->share, table * sizeof(double));
+    steps->fresh = false;
+    for (uint32_t j = 0; j < steps->classes; j++)
+        step_without(steps, model, j);
+
+    double *const whole = steps->queue + stations;
+    sum_queue(steps, model, steps->share, steps->classes);
+    memcpy(whole, steps->queue, stations * sizeof *whole);
+    double most = 0;
+    for (uint32_t c = 0; c < steps->classes; c++) {
+        const size_t row = (size_t)c * stations;
+        sum_queue(steps, model, shares_of(steps, 1 + c), c);
+        for (uint32_t k = 0; k < stations; k++) {
+            const double left = whole[k] - steps->share[row + k];
+            const double thinned = steps->queue[k] - left;
+            const double change = fabs(thinned - steps->thinned[row + k]) / (1 + whole[k]);
+            most = change > most ? change : most;
+            steps->thinned[row + k] = thinned;
+        }
+    }
+    return most;
+}
+
+bool mva_approximate(const struct mva_model *model, double *residence)
+{
+    struct mva_steps steps;
+    const bool room = mva_steps_new(&steps, model->classes, model->stations);
+    if (room) {
+        mva_steps_start(&steps, model->classes, model->stations);
+        for (uint32_t step = 0; step < LIMIT; step++) {
+            const double whole = mva_step(&steps, model);
+            const double thinned = mva_step_thinned(&steps, model);
+            if (whole < CONVERGED && thinned < CONVERGED)
+                break;
+        }
+        const size_t table = (size_t)model->classes * model->stations;
+        memcpy(residence, steps.residence, table * sizeof(double));
+    }
+    mva_steps_free(&steps);
+    return room;
+}
