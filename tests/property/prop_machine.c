@@ -73,7 +73,7 @@ static void random_nodes(uint64_t *state, struct machine *machine)
         machine->node[i].os_id = os_id;
         machine->node[i].memory_bytes =
             below(state, 5) == 0 ? 0 : machine->page_bytes + up_to(state, UINT64_C(1) << 49);
-        machine->node[i].service_ns = (uint32_t)up_to(state, 1000000);
+        machine->node[i].service_ps = (uint32_t)up_to(state, 1000000000);
     }
     machine->node[below(state, nodes)].memory_bytes = UINT64_C(1) << 40;
     os_id = below(state, 3);
@@ -203,7 +203,7 @@ static void same_machine(uint64_t seed, const struct machine *left, const struct
     for (uint32_t i = 0; i < left->nodes; i++) {
         SAME(node[i].os_id);
         SAME(node[i].memory_bytes);
-        SAME(node[i].service_ns);
+        SAME(node[i].service_ps);
         SAME(node[i].cpus);
     }
     size_t cells = (size_t)left->nodes * left->nodes;

@@ -87,7 +87,7 @@ static void flash_has_the_latencies_of_the_disco_paper(void **unused)
     assert_int_equal(machine->cpus, 8);
     for (uint32_t from = 0; from < 8; from++) {
         assert_int_equal(machine->cpu_node[from], from);
-        assert_int_equal(machine->node[from].service_ns, 193);
+        assert_int_equal(machine->node[from].service_ps, 193000);
         for (uint32_t to = 0; to < 8; to++)
             assert_int_equal(machine_latency_ns(machine, from, to), from == to ? 300 : 900);
     }

@@ -157,6 +157,19 @@ static int by_os_id(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
+/* Node by node, and in a node as they were added; the CPUs of the draft are in order of their
+ * numbers. */
+static void order_cpus(const struct draft *draft, uint32_t *order)
+{
+    uint32_t start[MACHINE_NODES_MAX + 1] = {0}, rank[MACHINE_CPUS_MAX];
+    for (uint32_t i = 0; i < draft->cpus; i++)
+        rank[draft->cpu[i].order] = i;
+    for (uint32_t i = 0; i < draft->nodes; i++)
+        start[i + 1] = start[i] + draft->node[i].cpus;
+    for (uint32_t i = 0; i < draft->cpus; i++)
+        order[start[draft->cpu[rank[i]].node]++] = rank[i];
+}
+
 /* A copy of `count` items, from malloc; at least one byte, so that NULL only means no memory. */
 static void *copy_items(const void *items, size_t count, size_t item_bytes)
 {
@@ -171,6 +184,8 @@ char *draft_finish(struct draft *draft, struct machine **out)
     char *error = draft_check(draft);
     if (error != NULL)
         return error;
+    for (uint32_t i = 0; i < draft->cpus; i++)
+        draft->cpu[i].order = i;
     qsort(draft->cpu, draft->cpus, sizeof draft->cpu[0], by_os_id);
 
     struct machine *machine = calloc(1, sizeof *machine);
@@ -192,10 +207,12 @@ char *draft_finish(struct draft *draft, struct machine **out)
     machine->latency_ns = copy_items(draft->latency_ns, (size_t)draft->nodes * draft->nodes,
                                      sizeof draft->latency_ns[0]);
     machine->link = copy_items(draft->link, draft->links, sizeof draft->link[0]);
+    machine->curve_points = draft->curve_points;
+    machine->curve = copy_items(draft->curve, draft->curve_points, sizeof draft->curve[0]);
     machine->cpu_node = calloc(draft->cpus, sizeof machine->cpu_node[0]);
     machine->cpu_os_id = calloc(draft->cpus, sizeof machine->cpu_os_id[0]);
     if (machine->node == NULL || machine->latency_ns == NULL || machine->link == NULL ||
-        machine->cpu_node == NULL || machine->cpu_os_id == NULL) {
+        machine->curve == NULL || machine->cpu_node == NULL || machine->cpu_os_id == NULL) {
         machine_free(machine);
         return draft_error(draft, "machine", "out of memory");
     }
@@ -203,6 +220,7 @@ char *draft_finish(struct draft *draft, struct machine **out)
         machine->cpu_node[i] = draft->cpu[i].node;
         machine->cpu_os_id[i] = draft->cpu[i].os_id;
     }
+    order_cpus(draft, machine->cpu_order);
     *out = machine;
     return NULL;
 }

@@ -1,7 +1,7 @@
 /* A machine while it is being described: what every reader (JSON, hwloc, numactl, preset) fills in,
  * and the one way from there to a struct machine. Private to this folder.
  *
- * Fixed arrays of the largest size, so that a reader never allocates and never checks for room: 48
+ * Fixed arrays of the largest size, so that a reader never allocates and never checks for room: 140
  * KiB that live for the time of one reading.
  */
 #ifndef DISCO_MACHINE_DRAFT_H
@@ -30,6 +30,7 @@
 
 struct draft_cpu {
     uint32_t os_id, node; /* index of the node in the order it was added */
+    uint32_t order;       /* when it was added; set by draft_finish */
 };
 
 struct draft {
@@ -44,6 +45,8 @@ struct draft {
     struct draft_cpu cpu[MACHINE_CPUS_MAX];
     uint32_t latency_ns[MACHINE_NODES_MAX * MACHINE_NODES_MAX]; /* [from * nodes + to] */
     struct machine_link link[MACHINE_LINKS_MAX];
+    uint32_t curve_points;
+    struct machine_curve_point curve[MACHINE_NODES_MAX * MACHINE_CURVE_MAX];
     struct machine_cache cache[MACHINE_CACHES_MAX];
     struct machine_tlb tlb;
     struct machine_l2tlb l2tlb;

@@ -5,6 +5,7 @@
 #define DISCO_MACHINE_JSON_VALUES_H
 
 #include <jansson.h>
+#include <stdio.h>
 
 #include "vmm-core/machine/draft.h"
 #include "vmm-core/machine/fields.h"
@@ -34,5 +35,14 @@ char *read_list(const struct draft *draft, const char *path, const json_t *list)
 /* json-tlb.c: $.tlb and $.l2tlb. The TLB's refill chooses the defaults of everything else, so they
  * are read before all. */
 char *read_tlbs(struct draft *draft, const json_t *root);
+
+/* json-network.c: $.links; service_ns and curve of a node that is in the draft; $.curve, for nodes
+ * with memory that have none of their own. */
+char *read_links(struct draft *draft, const json_t *links);
+char *read_service(struct draft *draft, const char *path, const json_t *value, uint32_t node);
+char *read_curve(struct draft *draft, const char *path, const json_t *curve, uint32_t node);
+char *read_common_curve(struct draft *draft, const json_t *curve);
+void print_links(FILE *out, const struct machine *machine);
+void print_service(FILE *out, const struct machine *machine, uint32_t node); /* and its curve */
 
 #endif

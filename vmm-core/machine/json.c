@@ -58,26 +58,26 @@ static char *read_cpus(struct draft *draft, const char *path, const json_t *cpus
 
 static char *read_nodes(struct draft *draft, const json_t *nodes)
 {
-    static const char *const keys[] = {"id", "cpus", "memory", "service_ns", NULL};
+    static const char *const keys[] = {"id", "cpus", "memory", "service_ns", "curve", NULL};
     char path[PATH_BYTES], place[PATH_BYTES], *error = read_list(draft, "$.nodes", nodes);
     for (size_t i = 0; error == NULL && i < json_array_size(nodes); i++) {
         json_t *object = json_array_get(nodes, i), *value;
-        uint64_t id = i, memory = DEFAULT_MEMORY_BYTES, service = 0;
+        uint64_t id = i, memory = DEFAULT_MEMORY_BYTES;
         at_index(path, "$.nodes", i);
         error = read_object(draft, path, object, NULL, keys, NULL);
         if (error == NULL && (value = json_object_get(object, "id")) != NULL)
             error = in_range(draft, at_key(place, path, "id"), value, 0, NODE_ID_MOST, &id);
         if (error == NULL && (value = json_object_get(object, "memory")) != NULL)
             error = read_size(draft, at_key(place, path, "memory"), value, 0, MEMORY_MOST, &memory);
-        if (error == NULL && (value = json_object_get(object, "service_ns")) != NULL)
-            error = in_range(draft, at_key(place, path, "service_ns"), value, 0, LATENCY_MOST_NS,
-                             &service);
         if (error == NULL)
             error = draft_add_node(draft, id, memory);
         if (error != NULL)
             return error;
-        draft->node[i].service_ns = (uint32_t)service;
-        if ((value = json_object_get(object, "cpus")) != NULL)
+        if ((value = json_object_get(object, "service_ns")) != NULL)
+            error = read_service(draft, at_key(place, path, "service_ns"), value, (uint32_t)i);
+        if (error == NULL && (value = json_object_get(object, "curve")) != NULL)
+            error = read_curve(draft, at_key(place, path, "curve"), value, (uint32_t)i);
+        if (error == NULL && (value = json_object_get(object, "cpus")) != NULL)
             error = read_cpus(draft, at_key(place, path, "cpus"), value, (uint32_t)i);
     }
     return error;
@@ -168,57 +168,7 @@ static char *read_latencies(struct draft *draft, const json_t *root)
     return error != NULL ? error : draft_derive_latency(draft, matrix, (uint32_t)local_ns, source);
 }
 
-/* ---- links, caches ---- */
-
-static char *read_link_end(const struct draft *draft, const char *path, json_t *object,
-                           const char *key, uint32_t *out)
-{
-    char place[PATH_BYTES];
-    const json_t *value = json_object_get(object, key);
-    uint64_t id = 0;
-    at_key(place, path, key);
-    if (value == NULL)
-        return draft_error(draft, place, "missing; give the number of a node");
-    char *error = in_range(draft, place, value, 0, NODE_ID_MOST, &id);
-    if (error != NULL)
-        return error;
-    for (uint32_t i = 0; i < draft->nodes; i++) {
-        if (draft->node[i].os_id == id) {
-            *out = i;
-            return NULL;
-        }
-    }
-    return draft_error(draft, place, "no node %" PRIu64 "; give one of $.nodes", id);
-}
-
-static char *read_links(struct draft *draft, const json_t *links)
-{
-    static const char *const keys[] = {"from", "to", "gb_per_s", NULL};
-    char path[PATH_BYTES], place[PATH_BYTES], *error = read_list(draft, "$.links", links);
-    if (error == NULL && json_array_size(links) > MACHINE_LINKS_MAX)
-        return draft_error(draft, "$.links", "more than %u links; leave some out",
-                           MACHINE_LINKS_MAX);
-    for (size_t i = 0; error == NULL && i < json_array_size(links); i++) {
-        json_t *object = json_array_get(links, i);
-        struct machine_link link = {0};
-        at_index(path, "$.links", i);
-        error = read_object(draft, path, object, NULL, keys, NULL);
-        if (error == NULL)
-            error = read_link_end(draft, path, object, "from", &link.from);
-        if (error == NULL)
-            error = read_link_end(draft, path, object, "to", &link.to);
-        if (error != NULL)
-            return error;
-        const json_t *rate = json_object_get(object, "gb_per_s");
-        at_key(place, path, "gb_per_s");
-        double gb_per_s = rate != NULL ? json_number_value(rate) : 0;
-        if (!(gb_per_s >= 0.001 && gb_per_s <= 1e6))
-            return draft_error(draft, place, "not a rate from 0.001 to 1000000 GB/s; give one");
-        link.mb_per_s = (uint32_t)lround(gb_per_s * 1000);
-        draft->link[draft->links++] = link;
-    }
-    return error;
-}
+/* ---- caches ---- */
 
 static char *read_caches(struct draft *draft, const json_t *caches)
 {
@@ -255,8 +205,9 @@ static char *read_costs(struct draft *draft, json_t *costs)
 
 static char *read_root(struct draft *draft, json_t *root)
 {
-    static const char *const keys[] = {"nodes", "latency_ns", "distances", "local_ns", "links",
-                                       "tlb",   "l2tlb",      "caches",    "costs",    NULL};
+    static const char *const keys[] = {"nodes",  "latency_ns", "distances", "local_ns",
+                                       "links",  "curve",      "tlb",       "l2tlb",
+                                       "caches", "costs",      NULL};
     if (!json_is_object(root))
         return expected(draft, "$", root, "an object");
     char *error = read_tlbs(draft, root);
@@ -272,6 +223,8 @@ static char *read_root(struct draft *draft, json_t *root)
         error = read_latencies(draft, root);
     if (error == NULL && (value = json_object_get(root, "links")) != NULL)
         error = read_links(draft, value);
+    if (error == NULL && (value = json_object_get(root, "curve")) != NULL)
+        error = read_common_curve(draft, value);
     if (error == NULL && (value = json_object_get(root, "caches")) != NULL)
         error = read_caches(draft, value);
     return error == NULL ? read_costs(draft, json_object_get(root, "costs")) : error;

@@ -18,8 +18,10 @@ void machine_free(struct machine *machine)
     free(machine->node);
     free(machine->cpu_node);
     free(machine->cpu_os_id);
+    free(machine->cpu_order);
     free(machine->latency_ns);
     free(machine->link);
+    free(machine->curve);
     free(machine);
 }
 

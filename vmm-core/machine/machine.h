@@ -77,25 +77,50 @@ struct machine_l2tlb {
     uint32_t ways;
 };
 
-/* Held and printed; the model of caches comes with its own issue. */
+enum cache_index { CACHE_INDEX_PHYSICAL, CACHE_INDEX_VIRTUAL };
+enum cache_replacement {
+    CACHE_REPLACE_LRU,
+    CACHE_REPLACE_PLRU, /* a tree of bits; a bit a way where ways are no power of two */
+};
+enum cache_inclusion {
+    CACHE_INCLUSION_NONE,      /* neither of the two below */
+    CACHE_INCLUSION_INCLUSIVE, /* holds all that the caches above it hold */
+    CACHE_INCLUSION_EXCLUSIVE, /* holds victims of the caches above it; a hit takes the line out */
+};
+
+/* One kind of cache on one level; what the model of them does: caches.h. */
 struct machine_cache {
-    uint32_t level;
-    char kind[12]; /* "data", "instruction", "unified" */
+    uint32_t level; /* from 1, which is next to the CPU */
+    char kind[12];  /* "data", "instruction", "unified" */
     uint64_t size_bytes;
     uint32_t ways, line_bytes;
+    uint32_t cpus; /* that share one, as machine_cache_groups() says; 0: all of a node */
+    enum cache_index index;
+    enum cache_replacement replacement;
+    enum cache_inclusion inclusion;
+    uint32_t latency_ns; /* what a hit costs beyond one on level 1 */
 };
 
 struct machine_node {
     uint32_t os_id;
     uint64_t memory_bytes; /* 0: a node without memory */
-    uint32_t service_ns; /* the memory controller is busy with one miss for so long; 0: not known */
+    uint32_t service_ps; /* the memory controller is busy with one miss for so long; 0: not known */
     uint32_t cpus;       /* how many; 0: a node without CPUs */
+    uint32_t curve, curve_points; /* machine->curve[curve], by rising mb_per_s; 0 points: none */
 };
 
+/* Lines go from node index `from` to `to`. Of several links between the same nodes, the fastest
+ * counts. */
 struct machine_link {
-    uint32_t from, to; /* node indices */
+    uint32_t from, to;
     uint32_t mb_per_s;
 };
+
+/* A measured point: the memory of a node gives so much, and a miss from its own CPUs takes so long. */
+struct machine_curve_point {
+    uint32_t mb_per_s, latency_ps;
+};
+#define MACHINE_CURVE_MAX 64u /* points a node */
 
 /* X(name, unit in words, meaning). JSON: "costs": {"trap_ns": ...}. Sources: in defaults.c. */
 #define MACHINE_COSTS(X)                                                                           \
@@ -129,9 +154,14 @@ struct machine {
     struct machine_node *node; /* [nodes] */
     uint32_t *cpu_node;        /* [cpus] index of its node */
     uint32_t *cpu_os_id;       /* [cpus] */
+    /* [cpus] CPUs node by node, and in a node neighbours first: threads of a core, cores of a
+     * cluster. NULL: in a node by index. */
+    uint32_t *cpu_order;
     uint32_t *latency_ns; /* [nodes * nodes], row: from the CPU's node, column: to the memory's */
     uint32_t links, caches;
     struct machine_link *link; /* [links] */
+    uint32_t curve_points;
+    struct machine_curve_point *curve; /* [curve_points] of all nodes */
     struct machine_cache cache[MACHINE_CACHES_MAX];
     struct machine_tlb tlb;
     struct machine_l2tlb l2tlb;
@@ -142,6 +172,14 @@ static inline uint32_t machine_latency_ns(const struct machine *machine, uint32_
 {
     return machine->latency_ns[from * machine->nodes + to];
 }
+
+/* Which cache of the kind machine->cache[index] each CPU uses, from 0: group[cpus]. Returns how many
+ * there are. A cache serves `cpus` CPUs that follow each other in cpu_order: the CPUs of a node are cut
+ * into groups of so many, the last with what remains; where a node has fewer, a group is made of as
+ * many whole nodes as it has room for. */
+uint32_t machine_cache_groups(const struct machine *machine, uint32_t index, uint32_t *group);
+/* order[cpus]: machine->cpu_order, or what stands for it where it is NULL. */
+void machine_cpu_order(const struct machine *machine, uint32_t *order);
 
 /* NULL, or one line (from malloc) that says what is wrong, with the JSON path at fault, and what to
  * do. `spec`: a preset's name; "host"; a file (JSON, hwloc XML or numactl text, told by its

@@ -12,7 +12,7 @@
 struct preset_nodes {
     uint32_t nodes, cpus_each;
     uint64_t memory_bytes;
-    uint32_t service_ns;
+    uint32_t service_ps;
 };
 
 struct preset {
@@ -102,7 +102,7 @@ static const struct preset presets[] = {
                   "memory controllers busy 193 ns a miss (Figure 8, Engineering). Costs "
                   "of moves add up to Table 3 (57 us with one CPU interrupted, 67 us with "
                   "seven); their split is unchecked." FLASH_SOURCE,
-        .groups = {{8, 1, MIB(32), 193}},
+        .groups = {{8, 1, MIB(32), 193000}},
         .latency_ns = flash_ns,
         .refill = TLB_REFILL_SOFTWARE,
         .caches = {FLASH_L1, FLASH_L2(1 << 20)},
@@ -115,7 +115,7 @@ static const struct preset presets[] = {
                   "cache. Fitted, not printed: memory controllers busy 249 ns a miss "
                   "(Figure 8, Raytrace). Costs of moves add up to Table 3 (73 us with one "
                   "CPU interrupted, 102 us with fifteen); their split is unchecked." FLASH_SOURCE,
-        .groups = {{16, 1, MIB(32), 249}},
+        .groups = {{16, 1, MIB(32), 249000}},
         .latency_ns = flash_ns,
         .refill = TLB_REFILL_SOFTWARE,
         .costs = &machine_costs_flash_16,
@@ -197,7 +197,7 @@ static void fill(struct draft *draft, const struct preset *preset)
             uint32_t node = draft->nodes++;
             draft->node[node] = (struct machine_node){.os_id = node,
                                                       .memory_bytes = alike->memory_bytes,
-                                                      .service_ns = alike->service_ns,
+                                                      .service_ps = alike->service_ps,
                                                       .cpus = alike->cpus_each};
             for (uint32_t cpu = 0; cpu < alike->cpus_each; cpu++, draft->cpus++)
                 draft->cpu[draft->cpus] = (struct draft_cpu){.os_id = draft->cpus, .node = node};

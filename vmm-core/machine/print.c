@@ -9,6 +9,7 @@
 
 #include "vmm-core/machine/draft.h"
 #include "vmm-core/machine/fields.h"
+#include "vmm-core/machine/json-values.h"
 #include "vmm-core/machine/size.h"
 
 static uint32_t read_u32(const void *base, size_t offset)
@@ -60,6 +61,12 @@ static void print_field(FILE *out, const struct field *field, const void *base, 
     case FIELD_WAYS:
         if (read_u32(base, field->offset) == entries)
             fputs("\"full\"", out);
+        else
+            fprintf(out, "%" PRIu32, read_u32(base, field->offset));
+        break;
+    case FIELD_OR_WORD:
+        if (read_u32(base, field->offset) == 0)
+            print_text(out, field->words[0]);
         else
             fprintf(out, "%" PRIu32, read_u32(base, field->offset));
         break;
@@ -126,7 +133,8 @@ static void print_nodes(FILE *out, const struct machine *machine)
         print_cpus(out, machine, i);
         fputs(", \"memory\": ", out);
         print_size(out, node->memory_bytes);
-        fprintf(out, ", \"service_ns\": %" PRIu32 "}", node->service_ns);
+        print_service(out, machine, i);
+        fputc('}', out);
     }
     fputs("\n  ],\n  \"latency_ns\": [", out);
     for (uint32_t from = 0; from < machine->nodes; from++) {
@@ -135,16 +143,8 @@ static void print_nodes(FILE *out, const struct machine *machine)
             fprintf(out, "%s%" PRIu32, to == 0 ? "" : ", ", machine_latency_ns(machine, from, to));
         fputc(']', out);
     }
-    fputs("\n  ],\n  \"links\": [", out);
-    for (uint32_t i = 0; i < machine->links; i++) {
-        const struct machine_link *link = &machine->link[i];
-        fprintf(out,
-                "%s\n    {\"from\": %" PRIu32 ", \"to\": %" PRIu32 ", \"gb_per_s\": %" PRIu32
-                ".%03" PRIu32 "}",
-                i == 0 ? "" : ",", machine->node[link->from].os_id, machine->node[link->to].os_id,
-                link->mb_per_s / 1000, link->mb_per_s % 1000);
-    }
-    fputs(machine->links > 0 ? "\n  ],\n" : "],\n", out);
+    fputs("\n  ],\n", out);
+    print_links(out, machine);
 }
 
 static void print_array(FILE *out, const struct machine_tlb_array *array)
