@@ -200,6 +200,7 @@ struct memory {
     uint64_t *epoch_accesses;                     /* [nodes] */
     uint64_t next_tick_ns, next_reset_ns;
     uint64_t *traffic_loads, *traffic_stores; /* [nodes * nodes] of ended epochs */
+    struct contention *contention;            /* NULL: flat latencies */
 };
 
 /* cpu.c */
@@ -300,6 +301,15 @@ void signal_hot(struct memory *memory, struct cpu *cpu, uint32_t page, bool stor
 void signal_reference(struct memory *memory, struct cpu *cpu, uint32_t page, bool store);
 void signal_tlb_miss(struct memory *memory, struct cpu *cpu, uint32_t page, bool store);
 void signal_collapsed(struct memory *memory, struct cpu *cpu, uint32_t page);
+
+/* contention.c: accesses of this epoch that no CPU waits for one by one (network.h: other_reads and
+ * other_writes). `from`: the node they come from; `to`: whose memory. Nothing with contention off. */
+char *contention_new(struct memory *memory);
+void contention_free(struct memory *memory);
+void contention_reads(struct memory *memory, uint32_t from, uint32_t to, uint64_t accesses);
+void contention_writes(struct memory *memory, uint32_t from, uint32_t to, uint64_t accesses);
+/* A page, by a CPU of the node `by`. */
+void contention_copy(struct memory *memory, uint32_t by, uint32_t from, uint32_t to);
 
 /* epoch.c */
 void epoch_begin(struct memory *memory);
