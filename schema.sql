@@ -110,8 +110,8 @@ CREATE TABLE run (
   machine TEXT NOT NULL,            -- the machine's name
   machine_json TEXT NOT NULL,       -- the machine as JSON, defaults included
   schedule TEXT NOT NULL,           -- how streams were put on CPUs: recorded, compact, scatter, or the file
-  input TEXT NOT NULL,              -- references, or misses
-  contention TEXT NOT NULL,         -- on or off
+  input TEXT NOT NULL,              -- what the trace was taken to hold: references, or misses (caches left out)
+  contention TEXT NOT NULL,         -- on: loaded latencies; off: the machine's, flat
   seed INTEGER NOT NULL,            -- seed of all random choices
   epoch_references INTEGER NOT NULL, -- references in an epoch
   options TEXT NOT NULL,            -- the other options, as JSON
@@ -162,7 +162,26 @@ CREATE TABLE run_traffic (
   PRIMARY KEY (run_id, from_node, to_node)
 ) WITHOUT ROWID;
 
--- The run over time, in at most 2048 steps of equal numbers of epochs.
+-- Caches of the machine, over all CPUs: the same for every run of a trace on a machine, since lines do not
+-- depend on where pages are. No rows where the trace holds misses, or the machine has no caches.
+CREATE TABLE run_cache (
+  run_id INTEGER NOT NULL REFERENCES run, -- the run
+  cache INTEGER NOT NULL,           -- its place in the machine's list of caches, from 0
+  level INTEGER NOT NULL,           -- 1 is next to the CPU
+  kind TEXT NOT NULL,               -- data, instruction, unified
+  accesses INTEGER NOT NULL,        -- references that looked it up
+  misses INTEGER NOT NULL,          -- of them not found: cold + capacity + coherence
+  cold INTEGER NOT NULL,            -- the CPUs of the cache referred to the line for the first time
+  capacity INTEGER NOT NULL,        -- the line had made room for another one (capacity or conflict)
+  coherence INTEGER NOT NULL,       -- a store by a CPU of another cache had taken the line
+  false_sharing INTEGER NOT NULL,   -- of coherence: no word that was asked for had been written since
+  upgrades INTEGER NOT NULL,        -- stores to a line that was here, but in other caches too
+  writebacks INTEGER NOT NULL,      -- changed lines written to the next level or to memory
+  PRIMARY KEY (run_id, cache)
+) WITHOUT ROWID;
+
+-- The run over time, in at most 2048 steps of equal numbers of epochs; with contention, and on machines with
+-- more than 16 controllers and links, in fewer.
 CREATE TABLE run_epoch (
   run_id INTEGER NOT NULL REFERENCES run, -- the run
   step INTEGER NOT NULL,            -- from 0
@@ -178,7 +197,26 @@ CREATE TABLE run_epoch (
   shootdowns INTEGER NOT NULL,      -- in this step
   frames_used INTEGER NOT NULL,     -- at its end, replicas included
   replica_frames INTEGER NOT NULL,  -- at its end
+  local_latency_ns REAL,            -- mean of its local accesses; NULL: there were none
+  remote_latency_ns REAL,           -- mean of its remote accesses; NULL: there were none
+  controller_utilisation REAL,      -- of the busiest memory controller, 0 to 1; NULL without contention
+  link_utilisation REAL,            -- of the busiest link; NULL without contention, or without links
+  queue_length REAL,                -- mean accesses at the controller or link with most of them; NULL without contention
   PRIMARY KEY (run_id, step)
+) WITHOUT ROWID;
+
+-- Memory controllers and links over time, with contention; those that nothing went through in a step have no row.
+CREATE TABLE run_epoch_station (
+  run_id INTEGER NOT NULL REFERENCES run, -- the run
+  step INTEGER NOT NULL,            -- of run_epoch
+  kind TEXT NOT NULL,               -- controller or link
+  from_node INTEGER NOT NULL,       -- node of the controller, or where the link begins
+  to_node INTEGER NOT NULL,         -- node of the controller, or where the link ends
+  accesses INTEGER NOT NULL,        -- that went through it: references, write-backs, walks, copies of pages
+  utilisation REAL NOT NULL,        -- share of the time in which it was busy, 0 to 1: mean over the epochs, by their time
+  latency_ns REAL NOT NULL,         -- time of an access at it, waiting included: mean over the accesses
+  queue_length REAL NOT NULL,       -- accesses that wait or are served: mean over the epochs, by their time
+  PRIMARY KEY (run_id, step, kind, from_node, to_node)
 ) WITHOUT ROWID;
 
 -- Each page's fate.

@@ -1,5 +1,6 @@
 /* disco-replay: what would this recorded program cost on that machine under those policies? */
 #include <stdlib.h>
+#include <string.h>
 
 #include "replayer/engine.h"
 #include "replayer/interrupt.h"
@@ -17,6 +18,8 @@ struct command {
     char *machine_json;
     struct trace_reader *reader;
     struct schedule *schedule;
+    bool misses; /* the trace's references are taken for misses */
+    struct course *course;
     struct replay **replay; /* [choices.count] */
     struct results *results;
 };
@@ -27,6 +30,7 @@ static void command_free(struct command *command)
         replay_free(command->replay[i]);
     free((void *)command->replay);
     free(command->results);
+    course_free(command->course);
     schedule_free(command->schedule);
     if (command->reader != NULL)
         trace_reader_close(command->reader);
@@ -65,13 +69,22 @@ static char *open_all(struct command *command)
             schedule_make(options->schedule, options->trace, command->machine, &command->schedule);
     if (error != NULL)
         return error;
+    command->misses = options->input == NULL ? trace_reader_summary(command->reader)->facts.sampled
+                                             : strcmp(options->input, "misses") == 0;
+    struct course_options course = {.machine = command->machine,
+                                    .schedule = command->schedule,
+                                    .misses = command->misses};
+    error = course_new(&course, command->reader, &command->course);
+    if (error != NULL)
+        return error;
     command->replay = calloc(command->choices.count, sizeof(struct replay *));
     command->results = calloc(command->choices.count, sizeof *command->results);
     if (command->replay == NULL || command->results == NULL)
         return say_no_memory();
     struct replay_options replay = {
         .machine = command->machine,
-        .schedule = command->schedule,
+        .course = command->course,
+        .contention = options->contention,
         .seed = options->seed,
         .refs_per_sample = options->refs_per_sample,
         .epoch_references = options->epoch_references,
@@ -106,7 +119,9 @@ static char *report(struct command *command)
         .options = options,
         .reader = command->reader,
         .machine = command->machine,
+        .course = command->course,
         .schedule = command->schedule,
+        .misses = command->misses,
         .machine_json = command->machine_json,
         .refs_per_sample = command->replay[0]->refs_per_sample,
         .epoch_references = command->replay[0]->epoch_references,
@@ -114,7 +129,8 @@ static char *report(struct command *command)
         .runs = command->choices.count,
     };
     for (size_t i = 0; i < report.runs; i++)
-        report.results[i] = results_of(command->replay[i], command->machine);
+        report.results[i] =
+            results_of(command->replay[i], course_guest(command->course), command->machine);
     char *error = options->no_results ? NULL : store_write(options->results, &report);
     if (error == NULL)
         error = options->json ? report_json(&report, stdout) : report_table(&report, stdout);
@@ -128,7 +144,7 @@ static char *replay(struct command *command)
         return error;
     size_t policies = command->choices.count;
     uint32_t threads = command->options.threads;
-    error = engine_run(command->options.trace, command->replay, policies,
+    error = engine_run(command->options.trace, command->course, command->replay, policies,
                        threads == 0 ? engine_threads(policies) : threads);
     return error == NULL ? report(command) : error;
 }

@@ -40,11 +40,10 @@ static json_t *text_or_null(const char *text)
 static json_t *left_out(const struct report *report)
 {
     json_t *object = json_object();
+    const uint64_t *events = course_left_out(report->course);
     for (unsigned i = 0; i < EVENT_TYPES; i++)
-        if (report->runs > 0 && report->results[0].replay->left_out[i] > 0)
-            (void)json_object_set_new(object, event_name[i],
-                                      json_integer(
-                                          (json_int_t)report->results[0].replay->left_out[i]));
+        if (events[i] > 0)
+            (void)json_object_set_new(object, event_name[i], json_integer((json_int_t)events[i]));
     return object;
 }
 
@@ -66,6 +65,8 @@ static json_t *trace(const struct report *report)
                               json_integer((json_int_t)report->refs_per_sample));
     (void)json_object_set_new(object, "schedule", text_or_null(report->schedule->name));
     (void)json_object_set_new(object, "schedule_reason", text_or_null(report->schedule->reason));
+    (void)json_object_set_new(object, "input",
+                              json_string(report->misses ? "misses" : "references"));
     (void)json_object_set_new(object, "left_out", left_out(report));
     return object;
 }
@@ -93,7 +94,7 @@ static json_t *run(const struct results *results)
     (void)json_object_set_new(object, "parameters", parameters(choice));
     for (unsigned i = 0; i < FIGURE_COUNT; i++) {
         (void)json_object_set_new(object, figure_name[i], value(&results->figure[i]));
-        if (i == FIGURE_cache_misses) /* no caches are modelled yet: an empty list */
+        if (i == FIGURE_cache_misses)
             (void)json_object_set_new(object, "caches", json_array());
     }
     return object;

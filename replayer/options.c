@@ -65,11 +65,12 @@ static const struct argp_option option[] = {
      "file (default: recorded where the machine has the CPUs of the recording, else compact)",
      1},
     {"input", KEY_INPUT, "KIND", 0,
-     "What the trace holds: references or misses (default references; both reach memory until "
-     "caches are modelled)",
+     "What the trace holds: references, which go through the machine's caches, or misses, which "
+     "all reach memory (default: misses where the trace is a sample, which says nothing of caches, "
+     "else references)",
      1},
     {"contention", KEY_CONTENTION, "on|off", 0,
-     "Queueing at memory controllers and links (default off; on is not in this version)", 1},
+     "Queueing at memory controllers and links (default off: the machine's latencies, flat)", 1},
     {"refs-per-sample", KEY_REFS_PER_SAMPLE, "N", 0,
      "References that a recorded one stands for (default: as the trace says)", 1},
     {"seed", KEY_SEED, "N", 0, "Seed of all random choices, of every policy alike (default 1)", 1},
@@ -167,10 +168,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         options->input = arg;
         break;
     case KEY_CONTENTION:
-        if (strcmp(arg, "on") == 0)
-            usage(state, "--contention=%s is not in this version; leave it off", arg);
-        if (strcmp(arg, "off") != 0)
+        if (strcmp(arg, "on") != 0 && strcmp(arg, "off") != 0)
             usage(state, "--contention=%s: wanted on or off", arg);
+        options->contention = strcmp(arg, "on") == 0;
         break;
     case KEY_SEED:
         options->seed = whole_number(state, "seed", arg, 0, INT64_MAX);
@@ -219,7 +219,6 @@ void options_parse(int argc, char **argv, struct options *options)
     static const struct argp argp = {option, parse, "TRACE.db", about, NULL, NULL, NULL};
     *options = (struct options){
         .machine = OPTIONS_MACHINE,
-        .input = "references",
         .seed = 1,
         .log_actions = OPTIONS_LOG_ACTIONS,
     };

@@ -17,9 +17,9 @@ struct options {
     size_t policies;
     const char *machine;
     const char *schedule; /* NULL: chosen by the trace */
-    const char *input;    /* "references" or "misses" */
+    const char *input;    /* "references" or "misses"; NULL: as the trace is */
     const char *results;  /* NULL: the trace's database */
-    bool no_results, json, list_policies, list_machines, print_machine;
+    bool contention, no_results, json, list_policies, list_machines, print_machine;
     uint64_t seed, log_actions, epoch_references, refs_per_sample; /* the last two 0: not given */
     uint32_t check_every, threads;                                 /* 0: never; 0: chosen */
 };

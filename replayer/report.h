@@ -11,8 +11,10 @@ struct report {
     const struct options *options;
     const struct trace_reader *reader;
     const struct machine *machine;
+    const struct course *course;
     const struct schedule *schedule;
     const char *machine_json;  /* of machine_to_json */
+    bool misses;               /* the references were taken for misses */
     uint64_t refs_per_sample;  /* in force */
     uint64_t epoch_references; /* in force */
     struct results *results;   /* [runs] in the order in which the policies were given */

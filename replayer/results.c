@@ -70,7 +70,8 @@ static struct value imbalance(const struct memory *memory, const struct machine 
     return real(100 * sqrt(squares / (nodes - 1)) / mean);
 }
 
-struct results results_of(const struct replay *replay, const struct machine *machine)
+struct results results_of(const struct replay *replay, const struct guest *guest,
+                          const struct machine *machine)
 {
     struct results results = {.replay = replay};
     struct value *figure = results.figure;
@@ -106,6 +107,7 @@ struct results results_of(const struct replay *replay, const struct machine *mac
 
     figure[FIGURE_tlb_misses] = integer(all.tlb_misses);
     figure[FIGURE_l2tlb_misses] = integer(all.l2tlb_misses);
+    (void)guest;
     figure[FIGURE_migrations] = integer(all.migrations);
     figure[FIGURE_replications] = integer(all.replications);
     figure[FIGURE_collapses] = integer(all.collapses);

@@ -10,8 +10,11 @@
  *                    at the end, over all nodes; the most of each node is in run_node
  *   imbalance        100 * standard deviation / mean of the accesses that the nodes with memory
  *                    served, with the deviation of a sample (n - 1), as Carrefour does (ASPLOS'13)
- *   cache_misses, optimum_ratio
- *                    absent: caches and the offline optimum are not part of this version
+ *   cache_misses     misses of the outermost level of caches; absent with --input misses or a machine
+ *                    without caches. Caches do not depend on where pages are: all runs have the same
+ *   refetches        references whose lines were gone from the caches because their page had moved:
+ *                    they went to memory, at the expense of move_ns, and are not in memory_accesses
+ *   optimum_ratio    absent: the offline optimum is not part of this version
  */
 #ifndef DISCO_REPLAYER_RESULTS_H
 #define DISCO_REPLAYER_RESULTS_H
@@ -35,6 +38,7 @@
     X(tlb_misses)                                                                                  \
     X(l2tlb_misses)                                                                                \
     X(cache_misses)                                                                                \
+    X(refetches)                                                                                   \
     X(migrations)                                                                                  \
     X(replications)                                                                                \
     X(collapses)                                                                                   \
@@ -72,7 +76,19 @@ struct results {
 
 extern const char *const figure_name[FIGURE_COUNT];
 
-struct results results_of(const struct replay *replay, const struct machine *machine);
+struct results results_of(const struct replay *replay, const struct guest *guest,
+                          const struct machine *machine);
+
+/* Counters of a cache, as struct caches_counters (caches.h) has them. X(name) */
+#define CACHE_COUNTERS(X)                                                                          \
+    X(accesses)                                                                                    \
+    X(misses)                                                                                      \
+    X(cold)                                                                                        \
+    X(capacity)                                                                                    \
+    X(coherence)                                                                                   \
+    X(false_sharing)                                                                               \
+    X(upgrades)                                                                                    \
+    X(writebacks)
 
 /* The time accounts of one CPU in ns, rounded down, the rest in idle: they add up to its clock. */
 void results_accounts_ns(const struct memory_cpu_counters *cpu,

@@ -9,6 +9,7 @@
 
 #include "collector/trace/store.h"
 #include "replayer/store_rows.h"
+#include "replayer/store_upgrade.h"
 #include "schema.h"
 
 /* How long a recorder's or another replay's commit is waited for. */
@@ -159,7 +160,9 @@ static char *write_all(struct target *target, const struct report *report,
                        struct progress *progress)
 {
     struct row_writer writer = {.db = target->db, .report = report, .progress = progress};
-    int code = target->is_trace ? SQLITE_OK : store_region_rows(&writer);
+    int code = target->is_new ? SQLITE_OK : store_upgrade(target->db);
+    if (code == SQLITE_OK && !target->is_trace)
+        code = store_region_rows(&writer);
     int64_t last = number_of(target->db, "SELECT coalesce(max(run_id), 0) FROM run", &code);
     for (size_t i = 0; i < report->runs && code == SQLITE_OK; i++) {
         report->results[i].run_id = last + 1 + (int64_t)i;

@@ -108,9 +108,9 @@ static int put_run(struct row_writer *writer, const struct results *results)
         insert.code = SQLITE_NOMEM;
     ROW(&insert, INT(results->run_id), TEXT(choice->policy->name), TEXT(parameters),
         TEXT(report->machine->name), TEXT(report->machine_json), TEXT(report->schedule->name),
-        TEXT(options->input), TEXT("off"), INT(options->seed), INT(report->epoch_references),
-        TEXT(others), TEXT(DISCO_VERSION), TEXT(options->trace),
-        TEXT(trace_reader_summary(report->reader)->checksum));
+        TEXT(report->misses ? "misses" : "references"), TEXT(options->contention ? "on" : "off"),
+        INT(options->seed), INT(report->epoch_references), TEXT(others), TEXT(DISCO_VERSION),
+        TEXT(options->trace), TEXT(trace_reader_summary(report->reader)->checksum));
     free(parameters);
     free(others);
     return insert_close(&insert);
@@ -197,21 +197,78 @@ static int put_traffic(struct row_writer *writer, const struct results *results)
     return insert_close(&insert);
 }
 
+/* Mean of an access, in ns. */
+static struct cell latency(uint64_t stall_ps, uint64_t accesses, uint64_t refs_per_sample)
+{
+    if (accesses == 0)
+        return NONE;
+    return REAL((double)stall_ps / ((double)accesses * (double)refs_per_sample) / 1000);
+}
+
+/* The highest of a step's stations of one kind; no value without contention. */
+static struct cell busiest(const struct record *record, uint32_t step,
+                           enum network_station_kind kind)
+{
+    double most = -1;
+    for (uint32_t i = 0; i < record->stations; i++)
+        if (record->kind[i].kind == kind && record_utilisation(record, step, i) > most)
+            most = record_utilisation(record, step, i);
+    return most < 0 ? NONE : REAL(most);
+}
+
+static struct cell longest_queue(const struct record *record, uint32_t step)
+{
+    double most = -1;
+    for (uint32_t i = 0; i < record->stations; i++)
+        if (record_queue(record, step, i) > most)
+            most = record_queue(record, step, i);
+    return most < 0 ? NONE : REAL(most);
+}
+
 static int put_steps(struct row_writer *writer, const struct results *results)
 {
     const struct record *record = results->replay->record;
     struct insert insert = insert_open(
         writer, "INSERT INTO run_epoch(run_id, step, first_reference, \"references\", start_ns, "
                 "end_ns, local_accesses, remote_accesses, migrations, replications, collapses, "
-                "shootdowns, frames_used, replica_frames) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+                "shootdowns, frames_used, replica_frames, local_latency_ns, remote_latency_ns, "
+                "controller_utilisation, link_utilisation, queue_length) "
+                "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     for (uint32_t i = 0; i < record->steps; i++) {
         const struct record_step *step = &record->step[i];
+        const uint64_t each = results->replay->refs_per_sample;
         ROW(&insert, INT(results->run_id), INT(i), INT(step->first_reference),
             INT(step->references), INT(step->start_ns), INT(step->end_ns),
             INT(step->local_accesses), INT(step->remote_accesses), INT(step->migrations),
             INT(step->replications), INT(step->collapses), INT(step->shootdowns),
-            INT(step->frames_used), INT(step->replica_frames));
+            INT(step->frames_used), INT(step->replica_frames),
+            latency(step->local_stall_ps, step->local_accesses, each),
+            latency(step->remote_stall_ps, step->remote_accesses, each),
+            busiest(record, i, NETWORK_CONTROLLER), busiest(record, i, NETWORK_LINK),
+            longest_queue(record, i));
     }
+    return insert_close(&insert);
+}
+
+static int put_stations(struct row_writer *writer, const struct results *results)
+{
+    static const char *const kind[] = {
+        [NETWORK_CONTROLLER] = "controller", [NETWORK_LINK] = "link"};
+    const struct record *record = results->replay->record;
+    struct insert insert =
+        insert_open(writer, "INSERT INTO run_epoch_station(run_id, step, kind, from_node, to_node, "
+                            "accesses, utilisation, latency_ns, queue_length) "
+                            "VALUES(?,?,?,?,?,?,?,?,?)");
+    for (uint32_t step = 0; step < record->steps; step++)
+        for (uint32_t i = 0; i < record->stations; i++) {
+            const struct network_station *station = &record->kind[i];
+            const uint64_t accesses = record_accesses(record, step, i);
+            if (accesses > 0)
+                ROW(&insert, INT(results->run_id), INT(step), TEXT(kind[station->kind]),
+                    INT(station->from), INT(station->to), INT(accesses),
+                    REAL(record_utilisation(record, step, i)),
+                    REAL(record_latency_ns(record, step, i)), REAL(record_queue(record, step, i)));
+        }
     return insert_close(&insert);
 }
 
@@ -293,8 +350,9 @@ static int put_pages_and_regions(struct row_writer *writer, const struct results
 int store_run_rows(struct row_writer *writer, const struct results *results)
 {
     static int (*const put[])(struct row_writer *, const struct results *) = {
-        put_run,     put_metrics, put_cpus,    put_nodes,
-        put_traffic, put_steps,   put_actions, put_pages_and_regions,
+        put_run,      put_metrics, put_cpus,
+        put_nodes,    put_traffic, put_steps,
+        put_stations, put_actions, put_pages_and_regions,
     };
     int code = SQLITE_OK;
     for (size_t i = 0; i < sizeof put / sizeof *put && code == SQLITE_OK; i++)

@@ -182,11 +182,11 @@ static void print_sampling(const struct report *report, FILE *out)
 static void print_left_out(const struct report *report, FILE *out)
 {
     bool any = false;
-    for (unsigned i = 0; report->runs > 0 && i < EVENT_TYPES; i++) {
-        uint64_t events = report->results[0].replay->left_out[i];
-        if (events == 0)
+    const uint64_t *events = course_left_out(report->course);
+    for (unsigned i = 0; i < EVENT_TYPES; i++) {
+        if (events[i] == 0)
             continue;
-        (void)fprintf(out, "%s %" PRIu64 " %s", any ? "," : "left out  ", events, event_name[i]);
+        (void)fprintf(out, "%s %" PRIu64 " %s", any ? "," : "left out  ", events[i], event_name[i]);
         any = true;
     }
     if (any)

@@ -51,18 +51,22 @@ static double run(const char *path, const struct machine *machine, const struct 
     struct replay *replay = NULL;
     well(registry_open(&registry));
     well(trace_reader_open(path, &reader));
+    struct course *course = NULL;
     if (policy != NULL) {
+        struct course_options facts = {.machine = machine, .schedule = schedule};
+        well(course_new(&facts, reader, &course));
         struct replay_options options = {.machine = machine,
-                                         .schedule = schedule,
+                                         .course = course,
                                          .seed = 1,
                                          .log_actions = 100000};
         well(registry_choose(registry, policy, &choices));
         well(replay_new(&options, reader, &choices.choice[0], &replay));
     }
     double start = now_s();
-    well(engine_run(path, &replay, policy == NULL ? 0 : 1, 1));
+    well(engine_run(path, course, &replay, policy == NULL ? 0 : 1, 1));
     double seconds = now_s() - start;
     replay_free(replay);
+    course_free(course);
     trace_reader_close(reader);
     policy_choices_free(&choices);
     registry_free(registry);

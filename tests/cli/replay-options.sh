@@ -66,7 +66,6 @@ refuses "an unknown parameter, with what there is" 2 "no parameter 'speed'; ther
 refuses "a parameter out of its range" 2 "trigger=0 is outside 1 to 65534" "$replay" --policy migrate:trigger=0 "$trace"
 refuses "a parameter that is no number" 2 "not a whole number" "$replay" --policy migrate:trigger=many "$trace"
 refuses "no policy at all" 2 "no policy named" "$replay" --policy , "$trace"
-refuses "contention, which is not in this version" 2 "--contention=on is not in this version" "$replay" --contention on "$trace"
 refuses "contention that is neither on nor off" 2 "wanted on or off" "$replay" --contention maybe "$trace"
 refuses "an unknown kind of input" 2 "wanted references or misses" "$replay" --input hits "$trace"
 for option in seed log-actions epoch check threads refs-per-sample; do

@@ -36,7 +36,7 @@ is "a replay ends well and says nothing else" "$rc:$err" "0:"
 printf '%s' "$out" >"$TMP/out.json"
 key() { python3 -c "import json,sys; r=json.load(open('$TMP/out.json')); print(json.dumps($1))"; }
 is "the JSON has its three parts" "$(key 'sorted(r)')" '["machine", "runs", "trace"]'
-is "a run has exactly the promised keys" "$(key 'list(r["runs"][0])')" '["run_id", "policy", "parameters", "references", "memory_accesses", "local_accesses", "local_share", "time_ns", "execution_ns", "tlb_ns", "local_stall_ns", "remote_stall_ns", "move_ns", "shootdown_ns", "monitor_ns", "idle_ns", "tlb_misses", "l2tlb_misses", "cache_misses", "caches", "migrations", "replications", "collapses", "shootdowns", "refused", "frames_used", "replica_frames", "imbalance", "optimum_ratio"]'
+is "a run has exactly the promised keys" "$(key 'list(r["runs"][0])')" '["run_id", "policy", "parameters", "references", "memory_accesses", "local_accesses", "local_share", "time_ns", "execution_ns", "tlb_ns", "local_stall_ns", "remote_stall_ns", "move_ns", "shootdown_ns", "monitor_ns", "idle_ns", "tlb_misses", "l2tlb_misses", "cache_misses", "caches", "refetches", "migrations", "replications", "collapses", "shootdowns", "refused", "frames_used", "replica_frames", "imbalance", "optimum_ratio"]'
 is "first-touch: five of eight are local" "$(key '[r["runs"][0][k] for k in ("references", "memory_accesses", "local_accesses", "local_share")]')" '[8, 8, 5, 0.625]'
 is "first-touch: three remote loads take 906 ns" "$(key 'r["runs"][0]["time_ns"]')" 906
 is "first-touch: the parts are averages of two CPUs" "$(key '[r["runs"][0][k + "_ns"] for k in ("execution", "local_stall", "remote_stall", "idle")]')" '[8, 250, 450, 198]'
@@ -51,7 +51,7 @@ is "the machine is in it, and can be read again" "$(python3 -c "import json; jso
 is "runs are stored in order" "$(sql 'SELECT run_id, policy, parameters FROM run')" '1|first-touch|{} 2|bind|{"node": 1}'
 is "their ids are those in the JSON" "$(key '[x["run_id"] for x in r["runs"]]')" '[1, 2]'
 is "metrics are stored, whole numbers as such" "$(sql "SELECT metric, value, typeof(value) FROM run_metric WHERE run_id = 1 AND metric IN ('time_ns', 'local_share', 'cache_misses') ORDER BY metric")" 'cache_misses||null local_share|0.625|real time_ns|906|integer'
-is "every figure of the JSON is a metric" "$(sql "SELECT count(*) FROM run_metric WHERE run_id = 1 AND metric <> 'actions_not_logged'")" 25
+is "every figure of the JSON is a metric" "$(sql "SELECT count(*) FROM run_metric WHERE run_id = 1 AND metric <> 'actions_not_logged'")" 26
 is "each CPU's accounts add up to its clock" "$(sql "SELECT cpu, node, sum(value) FROM run_cpu WHERE run_id = 1 AND counter LIKE '%\_ns' ESCAPE '\' GROUP BY cpu, node")" '0|0|906 2|1|906'
 is "each CPU's counters are there" "$(sql "SELECT cpu, counter, value FROM run_cpu WHERE run_id = 1 AND counter IN ('stores', 'remote_accesses') ORDER BY cpu, counter")" '0|remote_accesses|0 0|stores|5 2|remote_accesses|3 2|stores|0'
 is "nodes: frames and who was served" "$(sql 'SELECT node, frames, frames_used, local_accesses, remote_accesses FROM run_node WHERE run_id = 1')" '0|4|1|5|3 1|4|0|0|0'
@@ -117,10 +117,21 @@ printf '11 3\n12 2\n' >"$TMP/schedule"
 replay --policy first-touch --no-results --json --schedule "$TMP/schedule" "$trace"
 is "--schedule FILE puts both on node 1" "$(printf '%s' "$out" | jq -c '.runs[0].local_share')" 1
 replay --policy first-touch --no-results --json --check=1 --epoch 2 --input misses --contention off "$trace"
-is "--check, --epoch, --input misses and --contention off change nothing here" "$(printf '%s' "$out" | jq -c '[.runs[0].local_share, .runs[0].time_ns]')" '[0.625,906]'
+is "--check, --epoch, --input misses and --contention off change nothing on a machine without caches" "$(printf '%s' "$out" | jq -c '[.runs[0].local_share, .runs[0].time_ns]')" '[0.625,906]'
 db=$TMP/epoch.db
 replay --policy first-touch --results "$db" --epoch 2 "$trace"
 is "--epoch sets the step of time" "$(sql 'SELECT count(*), max("references"), max(end_ns) FROM run_epoch')" '4|2|906'
+
+
+# ---- a database from before some of the tables, columns and views
+cp "$TMP/untouched.db" "$TMP/old.db"
+sqlite3 "$TMP/old.db" 'DROP TABLE run_cache; DROP TABLE run_epoch_station; DROP VIEW v_compare; DROP VIEW v_timeline;
+  CREATE VIEW v_compare AS SELECT 1 AS old; ALTER TABLE run_epoch DROP COLUMN queue_length;
+  ALTER TABLE run_epoch DROP COLUMN local_latency_ns; INSERT INTO run_epoch VALUES(7,0,0,0,0,0,0,0,0,0,0,0,0,0,NULL,NULL,NULL)'
+replay --policy first-touch "$TMP/old.db"
+db=$TMP/old.db
+is "an older database gets them, and keeps its rows" "$rc:$(sql 'SELECT count(*) FROM run_cache; SELECT count(*) FROM run_epoch_station; SELECT policy FROM v_compare; SELECT count(*) FROM v_timeline; SELECT run_id, queue_length FROM run_epoch ORDER BY run_id')" '0:0 0 first-touch 1 1| 7|'
+unset db
 
 # ---- policies.md, conformance test 6: all accesses on one of four nodes are 200 % imbalance
 sed 's/"nodes".*/"nodes": [{"cpus": [0, 1], "memory": "16K"}, {"cpus": [2], "memory": "16K"}, {"cpus": [3], "memory": "16K"}, {"cpus": [4], "memory": "16K"}],/; s/"latency_ns".*/"latency_ns": [[100,300,300,300],[300,100,300,300],[300,300,100,300],[300,300,300,100]],/' "$machine" >"$TMP/four.json"

@@ -78,11 +78,11 @@ static void an_idle_event_moves_the_clock_of_its_cpu(void **state)
     replay_it(fixture, "first-touch", "recorded", 1, &outcome);
     assert_int_equal(figure(&outcome, 0, FIGURE_time_ns), 1102);
     assert_int_equal(figure(&outcome, 0, FIGURE_idle_ns), 1000);
-    assert_int_equal(outcome.replay[0]->left_out[EVENT_IDLE], 0);
+    assert_int_equal(course_left_out(outcome.course)[EVENT_IDLE], 0);
     outcome_free(&outcome);
     replay_it(fixture, "first-touch", "scatter", 1, &outcome);
     assert_int_equal(figure(&outcome, 0, FIGURE_time_ns), 102);
-    assert_int_equal(outcome.replay[0]->left_out[EVENT_IDLE], 1);
+    assert_int_equal(course_left_out(outcome.course)[EVENT_IDLE], 1);
     outcome_free(&outcome);
 }
 
@@ -242,9 +242,9 @@ static void events_that_cannot_be_replayed_are_counted(void **state)
     replay_it(fixture, "first-touch", NULL, 1, &outcome);
     well(outcome.error);
     outcome.error = NULL;
-    assert_int_equal(outcome.replay[0]->left_out[EVENT_TLBWRITE], 1);
-    assert_int_equal(outcome.replay[0]->left_out[EVENT_DMA], 2);
-    assert_int_equal(outcome.replay[0]->left_out[EVENT_TIME], 0);
+    assert_int_equal(course_left_out(outcome.course)[EVENT_TLBWRITE], 1);
+    assert_int_equal(course_left_out(outcome.course)[EVENT_DMA], 2);
+    assert_int_equal(course_left_out(outcome.course)[EVENT_TIME], 0);
     outcome_free(&outcome);
 }
 

@@ -132,6 +132,7 @@ static inline void end_trace(struct fixture *fixture)
 struct outcome {
     struct policy_choices choices;
     struct schedule *schedule;
+    struct course *course;
     struct replay *replay[16];
     struct results results[16];
     size_t count;
@@ -148,17 +149,21 @@ static inline void replay_it(struct fixture *fixture, const char *words, const c
     well(trace_reader_open(fixture->path, &reader));
     well(registry_choose(fixture->registry, words, &outcome->choices));
     well(schedule_make(how, fixture->path, fixture->machine, &outcome->schedule));
+    struct course_options course = {.machine = fixture->machine, .schedule = outcome->schedule};
+    well(course_new(&course, reader, &outcome->course));
     struct replay_options options = {.machine = fixture->machine,
-                                     .schedule = outcome->schedule,
+                                     .course = outcome->course,
                                      .seed = 1,
                                      .log_actions = 1000,
                                      .check_every = 100};
     outcome->count = outcome->choices.count;
     for (size_t i = 0; i < outcome->count; i++)
         well(replay_new(&options, reader, &outcome->choices.choice[i], &outcome->replay[i]));
-    outcome->error = engine_run(fixture->path, outcome->replay, outcome->count, threads);
+    outcome->error =
+        engine_run(fixture->path, outcome->course, outcome->replay, outcome->count, threads);
     for (size_t i = 0; outcome->error == NULL && i < outcome->count; i++)
-        outcome->results[i] = results_of(outcome->replay[i], fixture->machine);
+        outcome->results[i] =
+            results_of(outcome->replay[i], course_guest(outcome->course), fixture->machine);
     trace_reader_close(reader);
 }
 
@@ -166,6 +171,7 @@ static inline void outcome_free(struct outcome *outcome)
 {
     for (size_t i = 0; i < outcome->count; i++)
         replay_free(outcome->replay[i]);
+    course_free(outcome->course);
     schedule_free(outcome->schedule);
     policy_choices_free(&outcome->choices);
     free(outcome->error);

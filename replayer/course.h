@@ -1,0 +1,83 @@
+/* What happens in a trace, whatever the policy: done once for all replays.
+ *
+ * A decoded block becomes pieces. A piece is a list of steps (so many references of a stream on a
+ * CPU; an idle CPU) with the outcome of its references (guest.h: first touches, caches), and ends
+ * where the guest's tables change. A reference's CPU is its stream's (schedule.h). Events:
+ *   dispatch   with schedule `recorded`, the stream's CPU from now on; otherwise of no meaning
+ *   idle       with schedule `recorded`, the CPU's clock moves on; otherwise counted as left out
+ *   asid       the stream's address space from now on; it is one of that space's streams
+ *   unmap      the pages are no longer mapped; a page that nothing maps is freed
+ *   share      two spaces map the same pages
+ *   exit       when the last stream of a space ends, its pages are freed before the next reference
+ *              (so that after the last reference of the trace the pages are still to be seen)
+ *   map, time  nothing: pages appear at their first touch, and time is the model's
+ *   fork       the child gets a page of its own at its first touch of it. Copy on write is
+ *              approximated: what parent and child only read would be shared on a real system, and
+ *              here takes two frames
+ *   tlbwrite, dma, zero, free
+ *              counted as left out: they need a monitor's guest-physical pages
+ *
+ * Order of calls: course_block(), then as course_work() says until the block is through:
+ *   COURSE_PIECE    course_piece(), which may run while replays work on the piece before; then, alone,
+ *                   course_commit(), and the piece may be replayed
+ *   COURSE_CHANGE   alone: course_change_begin(), replay_forget() of every replay,
+ *                   course_change_end()
+ */
+#ifndef DISCO_REPLAYER_COURSE_H
+#define DISCO_REPLAYER_COURSE_H
+
+#include "collector/trace/reader.h"
+#include "replayer/schedule.h"
+#include "vmm-core/memory/guest.h"
+
+struct course_options {
+    const struct machine *machine; /* both must outlive the object */
+    const struct schedule *schedule;
+    bool misses; /* the trace holds misses: every reference reaches memory */
+};
+
+enum step_kind { STEP_REFERENCES, STEP_IDLE };
+
+struct step {
+    enum step_kind kind;
+    uint32_t cpu;
+    uint32_t stream, space;
+    uint32_t first, end; /* references [first, end) of the block */
+    uint64_t idle_ns;    /* STEP_IDLE alone has it, and of the others only `cpu` */
+};
+
+struct piece {
+    const struct ref_block *block;
+    struct step *step; /* [steps] */
+    uint32_t steps, steps_room;
+    bool cached;                   /* the guest has caches: */
+    struct caches_outcome outcome; /* of each reference, by its index in the block */
+};
+
+enum course_work { COURSE_THROUGH, COURSE_PIECE, COURSE_CHANGE };
+
+struct course;
+
+char *course_new(const struct course_options *options, const struct trace_reader *reader,
+                 struct course **out) MUST_CHECK;
+void course_free(struct course *course);
+const struct guest *course_guest(const struct course *course);
+/* Optional columns that blocks are to be decoded with. */
+uint32_t course_columns(const struct course *course);
+/* Events by type that mean something and were not replayed. */
+const uint64_t *course_left_out(const struct course *course);
+
+char *piece_new(const struct course *course, struct piece **out) MUST_CHECK;
+void piece_free(struct piece *piece);
+
+/* Begins a block, which must stay until its pieces have been replayed. The one before is through. */
+void course_block(struct course *course, const struct ref_block *block);
+enum course_work course_work(const struct course *course);
+/* The next piece of the block; the first may be empty. An error is told by the call after the piece
+ * that ends before it, so that what comes earlier in the trace can fail earlier. */
+char *course_piece(struct course *course, struct piece *piece) MUST_CHECK;
+char *course_commit(struct course *course) MUST_CHECK;
+char *course_change_begin(struct course *course) MUST_CHECK;
+char *course_change_end(struct course *course) MUST_CHECK;
+
+#endif
