@@ -24,11 +24,13 @@ ours() {
         unit = substr($3, length($3)); kib = $3 + 0
         if (unit == "M") kib *= 1024; else if (unit == "G") kib *= 1048576; else if (unit == "T") kib *= 1073741824
         else if (unit != "K") kib /= 1024
-        count = split($4, parts, ","); list = ""
+        # CPUs stand in the order in which they share caches
+        count = split($4, parts, ","); list = ""; most = -1; delete on
         for (i = 1; i <= count; i++) {
           if (split(parts[i], ends, "-") == 1) ends[2] = ends[1]
-          for (cpu = ends[1] + 0; cpu <= ends[2] + 0; cpu++) list = list (list == "" ? "" : ",") cpu
+          for (cpu = ends[1] + 0; cpu <= ends[2] + 0; cpu++) { on[cpu]; if (cpu > most) most = cpu }
         }
+        for (cpu = 0; cpu <= most; cpu++) if (cpu in on) list = list (list == "" ? "" : ",") cpu
         printf "node %d %d %s\n", $2, kib, list
       }' | LC_ALL=C sort
 }

@@ -1,5 +1,6 @@
 /* Random machines: what is printed reads back to an equal machine, and damaged text never does
  * harm. DISCO_SEED repeats a run. */
+#include "tests/property/random_caches.h"
 #include "vmm-core/machine/machine.h"
 
 #include <setjmp.h>
@@ -127,7 +128,6 @@ static void random_walk(uint64_t *state, struct machine_walk *walk)
 
 static struct machine *random_machine(uint64_t *state)
 {
-    static const char *const kinds[] = {"data", "instruction", "unified"};
     struct machine *machine = room(0, sizeof *machine);
     random_text(state, machine->name, sizeof machine->name);
     random_text(state, machine->source, sizeof machine->source);
@@ -142,15 +142,8 @@ static struct machine *random_machine(uint64_t *state)
         machine->link[i] = (struct machine_link){.from = below(state, machine->nodes),
                                                  .to = below(state, machine->nodes),
                                                  .mb_per_s = 1 + (uint32_t)up_to(state, 999999999)};
-    machine->caches = below(state, MACHINE_CACHES_MAX + 1);
-    for (uint32_t i = 0; i < machine->caches; i++) {
-        struct machine_cache *cache = &machine->cache[i];
-        *cache = (struct machine_cache){.level = 1 + below(state, 5),
-                                        .size_bytes = 1 + up_to(state, UINT64_C(1) << 39),
-                                        .ways = below(state, 64),
-                                        .line_bytes = below(state, 512)};
-        snprintf(cache->kind, sizeof cache->kind, "%s", kinds[below(state, 3)]);
-    }
+    if (below(state, 4) != 0)
+        random_caches(state, machine);
     machine->tlb.ways = 1 + below(state, 16);
     machine->tlb.entries = machine->tlb.ways << below(state, 8);
     machine->tlb.pages_per_entry = 1 + below(state, 2);
@@ -206,6 +199,10 @@ static void same_machine(uint64_t seed, const struct machine *left, const struct
         SAME(node[i].service_ps);
         SAME(node[i].cpus);
     }
+    uint32_t left_order[MACHINE_CPUS_MAX], right_order[MACHINE_CPUS_MAX];
+    machine_cpu_order(left, left_order);
+    machine_cpu_order(right, right_order);
+    same_bytes(seed, "orders of CPUs", left_order, right_order, left->cpus * sizeof left_order[0]);
     size_t cells = (size_t)left->nodes * left->nodes;
     same_bytes(seed, "latencies", left->latency_ns, right->latency_ns,
                cells * sizeof left->latency_ns[0]);
@@ -223,6 +220,11 @@ static void same_machine(uint64_t seed, const struct machine *left, const struct
         SAME(cache[i].size_bytes);
         SAME(cache[i].ways);
         SAME(cache[i].line_bytes);
+        SAME(cache[i].cpus);
+        SAME(cache[i].index);
+        SAME(cache[i].replacement);
+        SAME(cache[i].inclusion);
+        SAME(cache[i].latency_ns);
         same_bytes(seed, "kinds of caches", left->cache[i].kind, right->cache[i].kind,
                    sizeof left->cache[i].kind);
     }

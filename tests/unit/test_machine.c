@@ -459,6 +459,14 @@ static void wrong_latencies_are_refused_by_their_path(void **unused)
     REFUSE_ALL(refusals);
 }
 
+#define CACHE(rest) ONE ", \"caches\": [{\"level\": 1, \"kind\": \"data\", " rest "}]"
+#define L1_REST(line)                                                                              \
+    "\"level\": 1, \"kind\": \"unified\", \"size\": 4096, \"ways\": 2, \"line\": " #line "}"
+#define L1(line) "{" L1_REST(line)
+#define L2_REST(kind, line)                                                                        \
+    "\"level\": 2, \"kind\": \"" kind "\", \"size\": 4096, \"ways\": 2, \"line\": " #line "}"
+#define L2(kind, line) "{" L2_REST(kind, line)
+
 static void wrong_tlbs_caches_and_links_are_refused_by_their_path(void **unused)
 {
     (void)unused;
@@ -478,6 +486,41 @@ static void wrong_tlbs_caches_and_links_are_refused_by_their_path(void **unused)
         {"{" ONE ", \"l2tlb\": {\"entries\": 64, \"ways\": 3}}",
          "$.l2tlb.ways: 3 does not divide 64"},
         {"{" ONE ", \"caches\": [{\"level\": 1}]}", "$.caches[0]: no 'kind'"},
+        {"{" CACHE("\"size\": \"32K\", \"ways\": 3, \"line\": 64") "}",
+         "$.caches[0]: 32768 bytes do not divide into sets of 3"},
+        {"{" CACHE("\"size\": \"32K\", \"ways\": 2, \"line\": 48") "}",
+         "$.caches[0]: a line of 48 bytes"},
+        {"{" CACHE("\"size\": \"32K\", \"ways\": 2, \"line\": 512") "}",
+         "$.caches[0].line: 512 is not within 8 to 256"},
+        {"{" CACHE("\"size\": \"32K\", \"ways\": 2, \"line\": 64, \"cpus\": \"socket\"") "}",
+         "$.caches[0].cpus: 'socket' is neither a number nor 'node'"},
+        {"{" CACHE("\"size\": \"32K\", \"ways\": 2, \"line\": 64, \"latency_ns\": 1") "}",
+         "$.caches[0]: latency_ns of level 1"},
+        {"{" CACHE("\"size\": \"32K\", \"ways\": 2, \"line\": 64, \"inclusion\": "
+                   "\"inclusive\"") "}",
+         "$.caches[0]: no cache is above it that it could include"},
+        {"{" CACHE("\"size\": \"24K\", \"ways\": 2, \"line\": 64, \"index\": "
+                   "\"virtual\"") "}",
+         "$.caches[0]: 192 sets are no power of two"},
+        {"{" CACHE("\"size\": \"32K\", \"ways\": \"full\", \"line\": 64, \"replacement\": "
+                   "\"plru\"") "}",
+         "$.caches[0]: 512 ways under plru"},
+        {"{" TWO ", \"caches\": [" L1(64) ", " L1(64) "]}",
+         "$.caches[0]: another cache of level 1"},
+        {"{" TWO ", \"caches\": [" L1(64) ", " L2("data", 64) "]}",
+         "$.caches[1]: a cache of one kind behind the unified one"},
+        {"{" TWO ", \"caches\": [" L1(64) ", " L2("unified", 32) "]}",
+         "$.caches[1]: its lines of 32 bytes are shorter"},
+        {"{" TWO
+         ", \"caches\": [" L1(64) ", {\"inclusion\": \"exclusive\", " L2_REST("unified", 128) "]}",
+         "$.caches[1]: exclusive, and the cache above it"},
+        {"{\"nodes\": [{\"cpus\": [\"0-3\"]}], \"caches\": [{\"cpus\": 4, " L1_REST(
+             64) ", "
+                 "{\"cpus\": 2, " L2_REST("unified", 64) "]}",
+         "$.caches[1]: CPUs that share a cache of level 1 do not share one of level 2"},
+        {"{" ONE ", \"caches\": [{\"level\": 1, \"kind\": \"big\", \"size\": 64, \"ways\": 1, "
+         "\"line\": 64}]}",
+         "$.caches[0]: kind 'big' is none of"},
         {"{" ONE ", \"caches\": [1,2,3,4,5,6,7,8,9]}", "$.caches: more than 8 caches"},
         {"{" ONE ", \"links\": [{\"from\": 0, \"to\": 1, \"gb_per_s\": 1}]}",
          "$.links[0].to: no node 1"},
@@ -487,6 +530,32 @@ static void wrong_tlbs_caches_and_links_are_refused_by_their_path(void **unused)
         {"{" ONE ", \"links\": [{\"from\": 0, \"to\": 0}]}", "$.links[0].gb_per_s: not a rate"},
     };
     REFUSE_ALL(refusals);
+}
+
+static void caches_have_defaults_and_a_sharing(void **unused)
+{
+    (void)unused;
+    struct machine *machine = read_text(
+        "{\"nodes\": [{\"cpus\": [0, 2, 1, 3, 4]}, {\"cpus\": [\"5-8\"]}, {}], \"caches\": ["
+        "{\"level\": 1, \"kind\": \"data\", \"size\": \"32K\", \"ways\": 8, \"line\": 64, "
+        "\"cpus\": 2},"
+        "{\"level\": 2, \"kind\": \"unified\", \"size\": \"1M\", \"ways\": \"full\", \"line\": 64,"
+        " \"cpus\": \"node\"},"
+        "{\"level\": 3, \"kind\": \"unified\", \"size\": \"11M\", \"ways\": 11, \"line\": 64,"
+        " \"cpus\": 64, \"inclusion\": \"inclusive\", \"replacement\": \"plru\"}]}");
+    static const uint32_t groups[][9] = {{0, 1, 0, 1, 2, 3, 3, 4, 4}, {0, 0, 0, 0, 0, 1, 1, 1, 1}};
+    uint32_t group[9];
+    assert_int_equal(machine_cache_groups(machine, 0, group), 5);
+    assert_memory_equal(group, groups[0], sizeof group);
+    assert_int_equal(machine_cache_groups(machine, 1, group), 2);
+    assert_memory_equal(group, groups[1], sizeof group);
+    assert_int_equal(machine_cache_groups(machine, 2, group), 1);
+    assert_int_equal(machine->cache[0].inclusion, CACHE_INCLUSION_NONE);
+    assert_int_equal(machine->cache[0].latency_ns, 0);
+    assert_int_equal(machine->cache[1].latency_ns, 5);
+    assert_int_equal(machine->cache[1].ways, 16384);
+    assert_int_equal(machine->cache[2].replacement, CACHE_REPLACE_PLRU);
+    machine_free(machine);
 }
 
 int main(void)
@@ -517,6 +586,7 @@ int main(void)
         cmocka_unit_test(wrong_cpus_and_nodes_are_refused_by_their_path),
         cmocka_unit_test(more_nodes_than_the_limit_are_refused),
         cmocka_unit_test(wrong_latencies_are_refused_by_their_path),
+        cmocka_unit_test(caches_have_defaults_and_a_sharing),
         cmocka_unit_test(wrong_tlbs_caches_and_links_are_refused_by_their_path),
     };
     return cmocka_run_group_tests_name("machine", tests, NULL, NULL);

@@ -224,6 +224,8 @@ char *draft_check(struct draft *draft)
     if (error == NULL)
         error = check_tlb(draft);
     if (error == NULL)
+        error = draft_check_caches(draft);
+    if (error == NULL)
         error = check_latencies(draft);
     return error;
 }

@@ -86,3 +86,9 @@ const struct machine_defaults machine_defaults[2] = {
             .costs = LINUX_COSTS,
         },
 };
+
+/* Unchecked: about 14 and 60 cycles of a server of 2.6 GHz. */
+uint32_t machine_cache_latency_ns(uint32_t level)
+{
+    return level == 1 ? 0 : level == 2 ? 5 : 22;
+}

@@ -17,6 +17,9 @@ struct machine_defaults {
     struct machine_costs costs;
 };
 
+/* Of a hit in a cache of this level, where nobody says. */
+uint32_t machine_cache_latency_ns(uint32_t level);
+
 extern const struct machine_defaults machine_defaults[2]; /* by enum tlb_refill */
 
 /* Costs on 16 CPUs of FLASH, where Table 3's actions are dearer than on 8. */

@@ -211,8 +211,10 @@ char *draft_finish(struct draft *draft, struct machine **out)
     machine->curve = copy_items(draft->curve, draft->curve_points, sizeof draft->curve[0]);
     machine->cpu_node = calloc(draft->cpus, sizeof machine->cpu_node[0]);
     machine->cpu_os_id = calloc(draft->cpus, sizeof machine->cpu_os_id[0]);
-    if (machine->node == NULL || machine->latency_ns == NULL || machine->link == NULL ||
-        machine->curve == NULL || machine->cpu_node == NULL || machine->cpu_os_id == NULL) {
+    machine->cpu_order = calloc(draft->cpus, sizeof machine->cpu_order[0]);
+    if (machine->node == NULL || machine->cpu_order == NULL || machine->latency_ns == NULL ||
+        machine->link == NULL || machine->curve == NULL || machine->cpu_node == NULL ||
+        machine->cpu_os_id == NULL) {
         machine_free(machine);
         return draft_error(draft, "machine", "out of memory");
     }

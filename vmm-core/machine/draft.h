@@ -67,6 +67,11 @@ char *draft_read_host(struct draft *draft) __attribute__((warn_unused_result));
 /* false: no preset of this name. */
 bool draft_read_preset(struct draft *draft, const char *name);
 
+/* Who shares caches of which `cpus` CPUs share one, as machine_cache_groups() says; group[] is by the
+ * place of the CPU in cpu_order, node_cpus[nodes] how many CPUs each node has. */
+uint32_t draft_cache_groups(const uint32_t *node_cpus, uint32_t nodes, uint32_t cpus,
+                            uint32_t *group);
+
 /* Adds a node with the next larger operating system number. */
 char *draft_add_node(struct draft *draft, uint64_t os_id, uint64_t memory_bytes)
     __attribute__((warn_unused_result));
@@ -83,6 +88,8 @@ char *draft_derive_latency(struct draft *draft, const uint32_t *distance, uint32
 /* Checks the draft (check.c): NULL, or the first thing that is wrong. Fills in the rows of nodes
  * without CPUs by the way back. */
 char *draft_check(struct draft *draft) __attribute__((warn_unused_result));
+/* The part of it that is about caches (check-caches.c). */
+char *draft_check_caches(const struct draft *draft) __attribute__((warn_unused_result));
 /* Checks, and makes the machine. */
 char *draft_finish(struct draft *draft, struct machine **out) __attribute__((warn_unused_result));
 

@@ -69,13 +69,27 @@ const struct field l2tlb_fields[] = {
     {NULL, FIELD_U32, 0, 0, 0, NULL},
 };
 
+/* In the order of enum cache_index, cache_replacement and cache_inclusion. */
+static const char *const cache_index_words[] = {"physical", "virtual", NULL};
+static const char *const cache_replacement_words[] = {"lru", "plru", NULL};
+static const char *const inclusion_words[] = {"none", "inclusive", "exclusive", NULL};
+static const char *const of_node_words[] = {"node", NULL};
+
 const struct field cache_fields[] = {
     {"level", FIELD_U32, offsetof(struct machine_cache, level), 1, 5, NULL},
     {"kind", FIELD_TEXT, offsetof(struct machine_cache, kind), 0,
      sizeof((struct machine_cache *)0)->kind, NULL},
-    {"size", FIELD_SIZE64, offsetof(struct machine_cache, size_bytes), 1, UINT64_C(1) << 40, NULL},
-    {"ways", FIELD_U32, offsetof(struct machine_cache, ways), 0, 1u << 20, NULL},
-    {"line", FIELD_SIZE32, offsetof(struct machine_cache, line_bytes), 0, 1u << 20, NULL},
+    {"size", FIELD_SIZE64, offsetof(struct machine_cache, size_bytes), 1, CACHE_BYTES_MOST, NULL},
+    {"ways", FIELD_WAYS, offsetof(struct machine_cache, ways), 1, CACHE_WAYS_MOST, NULL},
+    {"line", FIELD_SIZE32, offsetof(struct machine_cache, line_bytes), CACHE_LINE_LEAST,
+     CACHE_LINE_MOST, NULL},
+    {"cpus", FIELD_OR_WORD, offsetof(struct machine_cache, cpus), 1, MACHINE_CPUS_MAX,
+     of_node_words},
+    {"index", FIELD_WORD, offsetof(struct machine_cache, index), 0, 0, cache_index_words},
+    {"replacement", FIELD_WORD, offsetof(struct machine_cache, replacement), 0, 0,
+     cache_replacement_words},
+    {"inclusion", FIELD_WORD, offsetof(struct machine_cache, inclusion), 0, 0, inclusion_words},
+    {"latency_ns", FIELD_U32, offsetof(struct machine_cache, latency_ns), 0, LATENCY_MOST_NS, NULL},
     {NULL, FIELD_U32, 0, 0, 0, NULL},
 };
 

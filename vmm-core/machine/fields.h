@@ -12,8 +12,9 @@ enum field_kind {
     FIELD_U64,
     FIELD_SIZE32, /* bytes: an integer, or text such as "32K" */
     FIELD_SIZE64,
-    FIELD_WAYS, /* an integer, or "full", which is as many as the field `entries` */
-    FIELD_WORD, /* an enum, by the words of `words` */
+    FIELD_WAYS,    /* an integer, or "full", which is as many as the field `entries` */
+    FIELD_OR_WORD, /* an integer, or words[0], which is 0 */
+    FIELD_WORD,    /* an enum, by the words of `words` */
     FIELD_BOOL,
     FIELD_TEXT, /* a char array of `most` bytes, its NUL among them */
 };
@@ -39,10 +40,14 @@ extern const struct field cost_fields[];       /* of struct machine_costs */
 
 extern const char *const page_size_words[]; /* in the order of enum machine_page_size */
 
-#define LATENCY_MOST_NS 1000000u /* 1 ms: far beyond any memory, and sums stay within 64 bits */
-#define NODE_ID_MOST    UINT64_C(1048575)
-#define CPU_ID_MOST     UINT64_C(1048575)
-#define MEMORY_MOST     (UINT64_C(1) << 50)  /* 1 PiB a node */
-#define COST_MOST       UINT64_C(1000000000) /* 1 s, in ns; 1 ms in ps */
+#define LATENCY_MOST_NS  1000000u /* 1 ms: far beyond any memory, and sums stay within 64 bits */
+#define NODE_ID_MOST     UINT64_C(1048575)
+#define CPU_ID_MOST      UINT64_C(1048575)
+#define MEMORY_MOST      (UINT64_C(1) << 50) /* 1 PiB a node */
+#define CACHE_BYTES_MOST (UINT64_C(1) << 36) /* 64 GiB: simulated line by line */
+#define CACHE_WAYS_MOST  65536u
+#define CACHE_LINE_LEAST 8u
+#define CACHE_LINE_MOST  256u                 /* 64 words, a bit each */
+#define COST_MOST        UINT64_C(1000000000) /* 1 s, in ns; 1 ms in ps */
 
 #endif

@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm-core/machine/defaults.h"
 #include "vmm-core/machine/draft.h"
+#include "vmm-core/machine/fields.h"
 
 #define MATRICES_MOST 32u
 
@@ -138,34 +140,57 @@ static char *read_distances(struct draft *draft, hwloc_topology_t topology)
                                 "default: Intel MLC on a 2-socket Ice Lake");
 }
 
+/* What the cache has of the first object of its kind, made such that it can be cut into sets; false:
+ * it is none to model. */
+static bool read_cache(struct machine_cache *cache, const struct hwloc_obj *object)
+{
+    static const char *const kinds[] = {[HWLOC_OBJ_CACHE_UNIFIED] = "unified",
+                                        [HWLOC_OBJ_CACHE_DATA] = "data",
+                                        [HWLOC_OBJ_CACHE_INSTRUCTION] = "instruction"};
+    const struct hwloc_cache_attr_s *attr = &object->attr->cache;
+    int cpus = object->cpuset != NULL ? hwloc_bitmap_weight(object->cpuset) : 0;
+    if ((size_t)attr->type >= sizeof kinds / sizeof kinds[0] || attr->depth < 1 ||
+        attr->depth > 5 || cpus < 1 || cpus > (int)MACHINE_CPUS_MAX)
+        return false;
+    uint32_t line = attr->linesize;
+    if (line < CACHE_LINE_LEAST || line > CACHE_LINE_MOST || (line & (line - 1)) != 0)
+        line = 64; /* not given, or damaged */
+    uint64_t lines = attr->size / line;
+    if (lines == 0 || attr->size > CACHE_BYTES_MOST)
+        return false;
+    /* -1: fully associative; 0: not known, taken as 8 */
+    uint64_t ways = attr->associativity > 0   ? (uint64_t)attr->associativity
+                    : attr->associativity < 0 ? lines
+                                              : 8;
+    if (ways > CACHE_WAYS_MOST || ways > lines)
+        ways = lines < 8 ? lines : 8;
+    *cache = (struct machine_cache){.level = attr->depth,
+                                    .size_bytes = lines / ways * ways * line,
+                                    .ways = (uint32_t)ways,
+                                    .line_bytes = line,
+                                    .cpus = (uint32_t)cpus,
+                                    .latency_ns = machine_cache_latency_ns(attr->depth)};
+    snprintf(cache->kind, sizeof cache->kind, "%s", kinds[attr->type]);
+    return true;
+}
+
 /* One of each level and kind. */
 static void read_caches(struct draft *draft, hwloc_topology_t topology)
 {
     static const hwloc_obj_type_t types[] = {HWLOC_OBJ_L1CACHE, HWLOC_OBJ_L1ICACHE,
                                              HWLOC_OBJ_L2CACHE, HWLOC_OBJ_L3CACHE,
                                              HWLOC_OBJ_L4CACHE};
-    static const char *const kinds[] = {[HWLOC_OBJ_CACHE_UNIFIED] = "unified",
-                                        [HWLOC_OBJ_CACHE_DATA] = "data",
-                                        [HWLOC_OBJ_CACHE_INSTRUCTION] = "instruction"};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-        hwloc_obj_t object = hwloc_get_obj_by_type(topology, types[i], 0);
-        if (object == NULL)
-            continue;
-        const struct hwloc_cache_attr_s *attr = &object->attr->cache;
-        bool known_kind = (size_t)attr->type < sizeof kinds / sizeof kinds[0];
-        bool sane = attr->size > 0 && attr->size <= UINT64_C(1) << 40 &&
-                    attr->linesize <= 1u << 20 && attr->associativity <= 1 << 20 &&
-                    attr->depth >= 1 && attr->depth <= 5;
-        if (!known_kind || !sane)
-            continue;
-        struct machine_cache *cache = &draft->cache[draft->caches++];
-        cache->level = attr->depth;
-        snprintf(cache->kind, sizeof cache->kind, "%s", kinds[attr->type]);
-        cache->size_bytes = attr->size;
-        cache->line_bytes = attr->linesize;
-        /* -1: fully associative; 0: not known */
-        cache->ways = attr->associativity >= 0 ? (uint32_t)attr->associativity : 0;
+        const struct hwloc_obj *object = hwloc_get_obj_by_type(topology, types[i], 0);
+        if (object != NULL && read_cache(&draft->cache[draft->caches], object))
+            draft->caches++;
     }
+    char *error = draft_check_caches(draft);
+    if (error != NULL) { /* cores that are not alike: better none than wrong ones */
+        draft_remark(draft, "Its caches are left out: those of its first core do not fit all.");
+        draft->caches = 0;
+    }
+    free(error);
 }
 
 static char *read_topology(struct draft *draft, hwloc_topology_t topology, const char *source)

@@ -120,6 +120,13 @@ static char *read_field(const struct draft *draft, const char *path, const json_
         if (!json_is_string(value) || strcmp(json_string_value(value), "full") != 0)
             error = in_range(draft, path, value, field->least, field->most, &number);
         break;
+    case FIELD_OR_WORD:
+        if (json_is_string(value) && strcmp(json_string_value(value), field->words[0]) != 0)
+            return draft_error(draft, path, "'%.40s' is neither a number nor '%s'; write one",
+                               json_string_value(value), field->words[0]);
+        if (!json_is_string(value))
+            error = in_range(draft, path, value, field->least, field->most, &number);
+        break;
     case FIELD_WORD:
         error = read_word(draft, path, value, field->words, &number);
         break;

@@ -45,4 +45,7 @@ char *read_common_curve(struct draft *draft, const json_t *curve);
 void print_links(FILE *out, const struct machine *machine);
 void print_service(FILE *out, const struct machine *machine, uint32_t node); /* and its curve */
 
+/* json-caches.c: $.caches */
+char *read_caches(struct draft *draft, const json_t *caches);
+
 #endif

@@ -170,27 +170,6 @@ static char *read_latencies(struct draft *draft, const json_t *root)
 
 /* ---- caches ---- */
 
-static char *read_caches(struct draft *draft, const json_t *caches)
-{
-    char path[PATH_BYTES], *error = read_list(draft, "$.caches", caches);
-    if (error == NULL && json_array_size(caches) > MACHINE_CACHES_MAX)
-        return draft_error(draft, "$.caches", "more than %u caches; leave some out",
-                           MACHINE_CACHES_MAX);
-    for (size_t i = 0; error == NULL && i < json_array_size(caches); i++) {
-        json_t *object = json_array_get(caches, i);
-        at_index(path, "$.caches", i);
-        for (const struct field *field = cache_fields; json_is_object(object) && field->key != NULL;
-             field++)
-            if (json_object_get(object, field->key) == NULL)
-                return draft_error(draft, path,
-                                   "no '%s'; a cache needs level, kind, size, ways and line",
-                                   field->key);
-        error =
-            read_object(draft, path, object, cache_fields, NULL, &draft->cache[draft->caches++]);
-    }
-    return error;
-}
-
 /* ---- costs, and all of it ---- */
 
 /* `costs` NULL: all are defaults. Those are of pages of 4 KiB, and copying takes as long as the

@@ -63,20 +63,50 @@ static uint32_t altix_ns(uint32_t from, uint32_t to)
     return from / 8 == to / 8 ? 220 : from / 16 == to / 16 ? 260 : from / 32 == to / 32 ? 300 : 340;
 }
 
-#define FLASH_L1                                                                                   \
-    {.level = 1, .kind = "instruction", .size_bytes = 32 << 10, .ways = 2, .line_bytes = 64},      \
+#define CACHE(on_level, of_kind, bytes, of_ways, line, sharing)                                    \
+    .level = (on_level), .kind = (of_kind), .size_bytes = (uint64_t)(bytes), .ways = (of_ways),    \
+    .line_bytes = (line), .cpus = (sharing)
+
+/* R10000 User's Manual, chapter 4: the first level is indexed virtually, the second physically and
+ * holds all of the first. */
+#define FLASH_CACHES(l2_bytes)                                                                     \
     {                                                                                              \
-        .level = 1, .kind = "data", .size_bytes = 32 << 10, .ways = 2, .line_bytes = 32            \
+        {CACHE(1, "instruction", 32 << 10, 2, 64, 1), .index = CACHE_INDEX_VIRTUAL},               \
+            {CACHE(1, "data", 32 << 10, 2, 32, 1), .index = CACHE_INDEX_VIRTUAL},                  \
+            {CACHE(2, "unified", l2_bytes, 2, 128, 1), .inclusion = CACHE_INCLUSION_INCLUSIVE,     \
+             .latency_ns = 25},                                                                    \
     }
-#define FLASH_L2(bytes)                                                                            \
+/* A core of an Ice Lake server, and the 1.5 MB of its slice of the third level. */
+#define ICELAKE_CACHES                                                                             \
     {                                                                                              \
-        .level = 2, .kind = "unified", .size_bytes = (bytes), .ways = 2, .line_bytes = 128         \
+        {CACHE(1, "instruction", 32 << 10, 8, 64, 1), .replacement = CACHE_REPLACE_PLRU},          \
+            {CACHE(1, "data", 48 << 10, 12, 64, 1), .replacement = CACHE_REPLACE_PLRU},            \
+            {CACHE(2, "unified", 1280 << 10, 20, 64, 1), .replacement = CACHE_REPLACE_PLRU,        \
+             .latency_ns = 5},                                                                     \
+            {CACHE(3, "unified", 24 << 20, 12, 64, 0), .latency_ns = 22},                          \
+    }
+/* Cores of two threads; eight of them share a third level, which takes what the second gives up. */
+#define EPYC_CACHES                                                                                \
+    {                                                                                              \
+        {CACHE(1, "instruction", 32 << 10, 8, 64, 2), .replacement = CACHE_REPLACE_PLRU},          \
+            {CACHE(1, "data", 32 << 10, 8, 64, 2), .replacement = CACHE_REPLACE_PLRU},             \
+            {CACHE(2, "unified", 512 << 10, 8, 64, 2), .inclusion = CACHE_INCLUSION_INCLUSIVE,     \
+             .replacement = CACHE_REPLACE_PLRU, .latency_ns = 4},                                  \
+            {CACHE(3, "unified", 32 << 20, 16, 64, 16), .inclusion = CACHE_INCLUSION_EXCLUSIVE,    \
+             .latency_ns = 15},                                                                    \
+    }
+/* Itanium 2 with two cores of one thread each. */
+#define ITANIUM_CACHES                                                                             \
+    {                                                                                              \
+        {CACHE(1, "instruction", 16 << 10, 4, 64, 1)}, {CACHE(1, "data", 16 << 10, 4, 64, 1)},     \
+            {CACHE(2, "unified", 256 << 10, 8, 128, 1), .latency_ns = 3},                          \
+            {CACHE(3, "unified", 12 << 20, 12, 128, 1), .latency_ns = 8},                          \
     }
 
 /* What the three machines of the Disco paper share. */
 #define FLASH_SOURCE                                                                               \
     " Printed: 4 KB pages in pairs, 32 KB + 32 KB first-level caches. From the "                   \
-    "R10000 manual: TLB of 64 entries, 2 ways. Derived: 400 MHz, 43 ns for a hit in "              \
+    "R10000 manual: TLB of 64 entries, 2 ways, LRU, index. Derived: 400 MHz, 43 ns for a hit in "  \
     "the second-level TLB, 9.87 us for a page fault (Table 2). Unchecked: line "                   \
     "sizes, second-level TLB's size, memory of a node, costs of trap, forwarded "                  \
     "refill and dispatch, execution per reference."
@@ -91,7 +121,7 @@ static const struct preset presets[] = {
         .groups = {{1, 8, MIB(256), 0}},
         .latency_ns = uma_ns,
         .refill = TLB_REFILL_SOFTWARE,
-        .caches = {FLASH_L1, FLASH_L2(1 << 20)},
+        .caches = FLASH_CACHES(1 << 20),
     },
     {
         .name = "flash-8",
@@ -105,7 +135,7 @@ static const struct preset presets[] = {
         .groups = {{8, 1, MIB(32), 193000}},
         .latency_ns = flash_ns,
         .refill = TLB_REFILL_SOFTWARE,
-        .caches = {FLASH_L1, FLASH_L2(1 << 20)},
+        .caches = FLASH_CACHES(1 << 20),
     },
     {
         .name = "flash-16",
@@ -119,7 +149,7 @@ static const struct preset presets[] = {
         .latency_ns = flash_ns,
         .refill = TLB_REFILL_SOFTWARE,
         .costs = &machine_costs_flash_16,
-        .caches = {FLASH_L1, FLASH_L2(256 << 10)},
+        .caches = FLASH_CACHES(256 << 10),
     },
     {
         .name = "2-socket",
@@ -127,12 +157,14 @@ static const struct preset presets[] = {
             "2 nodes of 16 CPUs, 89 ns local and 143 ns remote: an Intel Ice Lake server, measured",
         .source = "Latencies and the 55.7 GB/s between nodes: measured by Intel Memory "
                   "Latency Checker 3.10 on a 2-socket Ice Lake server (89.2 / 142.7 ns). "
-                  "Unchecked: CPUs, memory, clock, TLB. Costs: a 4 KiB page moved alone, "
+                  "Unchecked: CPUs, memory, clock, TLB, caches (a recollection of that core). "
+                  "Costs: a 4 KiB page moved alone, "
                   "4.7 us, derived from figures on linux-kernel; shootdown 1 us + 0.2 us "
                   "a CPU; fault, walk, dispatch and execution unchecked.",
         .groups = {{2, 16, GIB(64), 0}},
         .latency_ns = icelake_ns,
         .refill = TLB_REFILL_HARDWARE,
+        .caches = ICELAKE_CACHES,
         .link_mb_per_s = 55677,
     },
     {
@@ -140,21 +172,24 @@ static const struct preset presets[] = {
         .summary =
             "8 nodes of 32 CPUs in 2 sockets, SLIT 10/12/32: an AMD EPYC with four nodes a socket",
         .source = "Nodes, CPUs and memory: numactl --hardware of such a machine (SLIT 10 "
-                  "/ 12 / 32). Unchecked recollection: 98 / 115 / 205 ns. CPUs are "
-                  "numbered node by node here. Costs as for 2-socket.",
+                  "/ 12 / 32). Unchecked recollection: 98 / 115 / 205 ns, and the caches of a "
+                  "third-generation EPYC. CPUs are numbered node by node here, two threads of "
+                  "a core next to each other. Costs as for 2-socket.",
         .groups = {{8, 32, MIB(64502), 0}},
         .latency_ns = epyc_ns,
         .refill = TLB_REFILL_HARDWARE,
+        .caches = EPYC_CACHES,
     },
     {
         .name = "cxl-tier",
         .summary = "16 CPUs with 16 GiB DRAM at 80 ns, and a node without CPUs with 64 GiB at 170 "
                    "ns: CXL memory",
         .source = "80 and 170 ns: the DRAM and CXL constants of MEMTIS's artifact. "
-                  "Unchecked: CPUs and memory sizes. Costs as for 2-socket.",
+                  "Unchecked: CPUs and memory sizes. Caches and costs as for 2-socket.",
         .groups = {{1, 16, GIB(16), 0}, {1, 0, GIB(64), 0}},
         .latency_ns = cxl_ns,
         .refill = TLB_REFILL_HARDWARE,
+        .caches = ICELAKE_CACHES,
     },
     {
         .name = "altix-64",
@@ -162,11 +197,13 @@ static const struct preset presets[] = {
         .source = "SLIT values 10 / 22 / 26 / 30 / 34 and 64 nodes of 2 sockets x 2 "
                   "cores: hwloc's test 256ia64-64n2s2c. Which pairs have which is a rule "
                   "of ours: 22 within 8 nodes, 26 within 16, 30 within 32, 34 beyond. "
-                  "Unchecked: 10 is 100 ns, memory of a node. Costs, TLB and 4 KiB pages "
+                  "Unchecked: 10 is 100 ns, memory of a node, caches (a recollection of an "
+                  "Itanium 2 with two cores). Costs, TLB and 4 KiB pages "
                   "as for 2-socket, not those of an Itanium.",
         .groups = {{64, 4, GIB(4), 0}},
         .latency_ns = altix_ns,
         .refill = TLB_REFILL_HARDWARE,
+        .caches = ITANIUM_CACHES,
     },
 };
 

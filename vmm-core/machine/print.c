@@ -101,36 +101,38 @@ static void print_object(FILE *out, const struct field *fields, const void *base
     fputs(*gap == ' ' ? "}" : "\n  }", out);
 }
 
-/* 0, 1, 2, 3, 8 as ["0-3", 8]. */
-static void print_cpus(FILE *out, const struct machine *machine, uint32_t node)
+/* 0, 1, 2, 3, 8 as ["0-3", 8]; in the order of the machine, which says who shares caches. */
+static void print_cpus(FILE *out, const struct machine *machine, const uint32_t *order,
+                       uint32_t node)
 {
     const char *comma = "";
     fputc('[', out);
     for (uint32_t i = 0; i < machine->cpus; i++) {
-        if (machine->cpu_node[i] != node)
+        if (machine->cpu_node[order[i]] != node)
             continue;
-        uint32_t last = i;
-        while (last + 1 < machine->cpus && machine->cpu_node[last + 1] == node &&
-               machine->cpu_os_id[last + 1] == machine->cpu_os_id[last] + 1)
+        uint32_t first = machine->cpu_os_id[order[i]], last = first;
+        for (; i + 1 < machine->cpus && machine->cpu_node[order[i + 1]] == node &&
+               machine->cpu_os_id[order[i + 1]] == last + 1;
+             i++)
             last++;
-        if (last > i)
-            fprintf(out, "%s\"%" PRIu32 "-%" PRIu32 "\"", comma, machine->cpu_os_id[i],
-                    machine->cpu_os_id[last]);
+        if (last > first)
+            fprintf(out, "%s\"%" PRIu32 "-%" PRIu32 "\"", comma, first, last);
         else
-            fprintf(out, "%s%" PRIu32, comma, machine->cpu_os_id[i]);
+            fprintf(out, "%s%" PRIu32, comma, first);
         comma = ", ";
-        i = last;
     }
     fputc(']', out);
 }
 
 static void print_nodes(FILE *out, const struct machine *machine)
 {
+    uint32_t order[MACHINE_CPUS_MAX];
+    machine_cpu_order(machine, order);
     fputs("  \"nodes\": [", out);
     for (uint32_t i = 0; i < machine->nodes; i++) {
         const struct machine_node *node = &machine->node[i];
         fprintf(out, "%s\n    {\"id\": %" PRIu32 ", \"cpus\": ", i == 0 ? "" : ",", node->os_id);
-        print_cpus(out, machine, i);
+        print_cpus(out, machine, order, i);
         fputs(", \"memory\": ", out);
         print_size(out, node->memory_bytes);
         print_service(out, machine, i);
@@ -213,7 +215,9 @@ char *machine_to_json(const struct machine *machine)
     fputs(",\n  \"caches\": [", out);
     for (uint32_t i = 0; i < machine->caches; i++) {
         fprintf(out, "%s\n    ", i == 0 ? "" : ",");
-        print_object(out, cache_fields, &machine->cache[i], 0, " ");
+        const struct machine_cache *cache = &machine->cache[i];
+        print_object(out, cache_fields, cache, (uint32_t)(cache->size_bytes / cache->line_bytes),
+                     " ");
     }
     fputs(machine->caches > 0 ? "\n  ],\n  \"costs\": " : "],\n  \"costs\": ", out);
     print_object(out, cost_fields, &machine->costs, 0, "\n    ");
