@@ -20,13 +20,14 @@
 bool mva_steps_new(struct mva_steps *steps, uint32_t classes, uint32_t stations)
 {
     const size_t table = (size_t)classes * stations;
-    const size_t populations =
-        1 + (classes < MVA_CORRECTED_CLASSES ? classes : MVA_CORRECTED_CLASSES);
+    const size_t most = classes < MVA_CORRECTED_CLASSES ? classes : MVA_CORRECTED_CLASSES;
+    const size_t thinned = most * stations * (most + 1);
+    const size_t shares = table > thinned ? table : thinned;
     *steps = (struct mva_steps){.slower = calloc(stations + 1, sizeof(double)),
                                 .before = calloc(stations + 1, sizeof(double)),
                                 .residence = calloc(table + 1, sizeof(double)),
                                 .arrival = calloc(table + 1, sizeof(double)),
-                                .share = calloc(table * populations + 1, sizeof(double)),
+                                .share = calloc(shares + 1, sizeof(double)),
                                 .thinned = calloc(table + 1, sizeof(double)),
                                 .stalled = calloc(classes + 1, sizeof(double)),
                                 .queue = calloc(3 * (size_t)stations + 1, sizeof(double))};

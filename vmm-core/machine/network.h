@@ -3,17 +3,32 @@
  * One closed queueing network an epoch. CPUs are customers: each thinks (executes, waits for its
  * caches, does the monitor's work) and then visits memory. A visit takes the latency of the machine's
  * matrix, which holds the service of every station on the way, plus waiting at them:
- *   controller  one for each node with memory; busy service_ns an access
+ *   controller  one for each node with memory; busy service_ps an access
  *   link        one for each entry of machine->link; busy line / bandwidth an access that sends a
  *               line its way, `from` to `to`
- * Accesses are routed over links along the route with the fewest links, ties by latency, then by the
- * lower node; two nodes with no route between them share no station but the controller.
- * A node with a measured curve (machine: "curve") has its loaded latency from it instead of its
- * controller's queue.
+ * A line travels from the memory to the CPU along the route with the fewest links, ties by latency,
+ * then by the lower node; two nodes with no route between them share no station but the controller.
+ * Where the services on the way are longer than the matrix says, they are the latency.
  *
- * Solved by mean value analysis: exact (Reiser and Lavenberg, JACM 27(2), 1980), and an
- * approximation that is taken where the exact one would be too slow. Floating point, outside the
- * path of a reference; results are rounded to integers of ps. Same input, same output.
+ * A node with a measured curve (machine: "curve") has its waiting from it instead of its
+ * controller's queue: what the curve says for the bandwidth that the node gives in this epoch, less
+ * what it says for the least. Measurement noise is taken out by the nearest curve that never falls
+ * (isotonic regression by pooling adjacent violators), between points it is linear, and where more
+ * than the last point's bandwidth is asked for, accesses queue until no more is given.
+ *
+ * The epoch lasts as long as its slowest CPU needs, T; every other CPU spends the rest thinking. So
+ * the load on a station is what was counted, divided by the time in which it happened, and T, the
+ * waiting and the load are found together. Traffic that no CPU waits for takes its part of each
+ * station's time, up to NETWORK_OTHER_MOST of it, and makes visits that much longer.
+ *
+ * What is exact and what is not. Solved by mean value analysis (network-mva.h) in its approximation
+ * called Linearizer, which the tests hold against the exact solution, closed forms and the Disco
+ * paper; above 16 nodes with active CPUs in Schweitzer's simpler one. CPUs of a node are one class of
+ * customers, as many as make it up evenly: (sum of accesses)^2 / sum of squares, so that one busy CPU
+ * among idle ones is one. Service times are taken as exponential, arrivals as spread over the epoch.
+ *
+ * Floating point, outside the path of a reference; results are rounded to integers of ps. Each epoch
+ * starts from the solution of the last one; the same sequence of epochs gives the same results.
  */
 #ifndef DISCO_NETWORK_H
 #define DISCO_NETWORK_H
@@ -40,23 +55,26 @@ struct network_station {
 
 /* An epoch's demand. Arrays of the caller. */
 struct network_demand {
-    uint32_t cpus;                  /* that executed something */
-    const uint32_t *node;           /* [cpus] */
-    const uint64_t *busy_ps;        /* [cpus] time in which it did not wait for memory */
-    const uint64_t *loads, *stores; /* [cpus * nodes] accesses, of each to each node's memory */
+    uint32_t cpus;            /* that executed something */
+    const uint32_t *node;     /* [cpus] */
+    const uint64_t *busy_ps;  /* [cpus] time in which it did not wait for memory */
+    const uint64_t *accesses; /* [cpus * nodes] of each to each node's memory */
     /* [nodes * nodes] accesses that no CPU waits for one by one; row: where they come from, column:
      * whose memory. Reads (page walks, what a copy of a page reads) bring a line to the row's node,
-     * writes (write-backs, what a copy writes) take one to the column's. They load the stations. */
+     * writes (write-backs, what a copy writes) take one to the column's. They load the stations.
+     * NULL: none. */
     const uint64_t *other_reads, *other_writes;
 };
+
+#define NETWORK_OTHER_MOST 0.95 /* beyond it CPUs go first */
 
 /* NULL, or one line. The machine must outlive it. */
 char *network_new(const struct machine *machine, struct network **out)
     __attribute__((warn_unused_result));
 void network_free(struct network *network);
 
-/* latency_ps[cpus * nodes]: of one access by each CPU to each node's memory in this epoch, at least
- * the machine's latency. */
+/* latency_ps[nodes * nodes]: of one access by a CPU of each node to each node's memory in this
+ * epoch, at least the machine's latency. */
 void network_solve(struct network *network, const struct network_demand *demand,
                    uint64_t *latency_ps);
 

@@ -1,0 +1,283 @@
+/* Solving one epoch: counts to classes and demands, steps of mean value analysis together with the
+ * epoch's length, waiting to latencies and stations' results. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm-core/machine/network-internal.h"
+
+#define STEPS_MOST 400  /* what swings for so long stays as it is */
+#define TOLERANCE  1e-5 /* of a cycle, a queue and the epoch's length */
+#define GAIN_LEAST 0.02
+
+/* ---- from counts to classes and stations ----------------------------------------------------- */
+
+static void add_cpu(struct network *network, uint32_t node, uint64_t busy_ps,
+                    const uint64_t *accesses)
+{
+    double made = 0, flat_ps = (double)busy_ps;
+    for (uint32_t to = 0; to < network->nodes; to++) {
+        const double each = (double)accesses[to];
+        made += each;
+        flat_ps += each * network->base_ps[node * network->nodes + to];
+        network->traffic[node * network->nodes + to] += each;
+    }
+    if (flat_ps > network->epoch_ps)
+        network->epoch_ps = flat_ps;
+    if (made == 0)
+        return;
+    if (network->class_of[node] == NETWORK_NO_STATION) {
+        network->class_of[node] = network->classes;
+        network->class[network->classes++] = (struct network_class){.node = node};
+    }
+    struct network_class *const class = &network->class[network->class_of[node]];
+    if (flat_ps > class->flat_ps) {
+        class->busy_ps = (double)busy_ps;
+        class->flat_ps = flat_ps;
+        class->accesses = accesses;
+    }
+    network->accesses[node] += made;
+    network->squares[node] += made * made;
+}
+
+static void add_other(struct network *network, const uint64_t *other, bool writes)
+{
+    for (uint32_t row = 0; other && row < network->nodes; row++) {
+        for (uint32_t column = 0; column < network->nodes; column++) {
+            const double accesses = (double)other[row * network->nodes + column];
+            if (accesses == 0)
+                continue;
+            uint32_t links;
+            const uint32_t *const link = network_route(&network->routes, writes ? row : column,
+                                                       writes ? column : row, &links);
+            if (network->controller[column] != NETWORK_NO_STATION)
+                network->other[network->controller[column]] += accesses;
+            for (uint32_t i = 0; i < links; i++)
+                network->other[network->controllers + link[i]] += accesses;
+        }
+    }
+}
+
+static void gather(struct network *network, const struct network_demand *demand)
+{
+    const size_t nodes = network->nodes;
+    network->classes = 0;
+    network->epoch_ps = 0;
+    for (size_t node = 0; node < nodes; node++)
+        network->class_of[node] = NETWORK_NO_STATION;
+    memset(network->accesses, 0, nodes * sizeof *network->accesses);
+    memset(network->squares, 0, nodes * sizeof *network->squares);
+    memset(network->traffic, 0, nodes * nodes * sizeof *network->traffic);
+    memset(network->other, 0, network->stations * sizeof *network->other);
+    for (uint32_t cpu = 0; cpu < demand->cpus; cpu++)
+        add_cpu(network, demand->node[cpu], demand->busy_ps[cpu], demand->accesses + cpu * nodes);
+    add_other(network, demand->other_reads, false);
+    add_other(network, demand->other_writes, true);
+}
+
+/* Finds the active stations; true: they are those of the epoch before. */
+static bool find_active(struct network *network)
+{
+    const uint32_t nodes = network->nodes, before = network->actives;
+    uint32_t *const was = network->active;
+    network->active = network->was_active;
+    network->was_active = was;
+    memset(network->visited, 0, network->stations * sizeof *network->visited);
+    for (uint32_t cpu = 0; cpu < nodes; cpu++) {
+        for (uint32_t memory = 0; memory < nodes; memory++) {
+            const double accesses = network->traffic[cpu * nodes + memory];
+            if (accesses == 0)
+                continue;
+            const struct network_path path = network_path(network, memory, cpu);
+            for (uint32_t i = 0; i < path.stations; i++)
+                network->visited[network_station_on(network, &path, i)] += accesses;
+        }
+    }
+    network->actives = 0;
+    for (uint32_t station = 0; station < network->stations; station++) {
+        const bool active = network->visited[station] > 0 && network->service_ps[station] > 0;
+        network->active_of[station] = active ? network->actives : NETWORK_NO_STATION;
+        if (active)
+            network->active[network->actives++] = station;
+    }
+    return network->actives == before && memcmp(network->active, was, before * sizeof *was) == 0;
+}
+
+static void add_visits(const struct network *network, uint32_t cpu, uint32_t memory,
+                       double accesses, double *visits)
+{
+    const struct network_path path = network_path(network, memory, cpu);
+    for (uint32_t i = 0; i < path.stations; i++) {
+        const uint32_t column = network->active_of[network_station_on(network, &path, i)];
+        if (column != NETWORK_NO_STATION)
+            visits[column] += accesses;
+    }
+}
+
+static void fill_tables(struct network *network)
+{
+    const size_t cells = (size_t)network->classes * network->actives;
+    memset(network->visits, 0, cells * sizeof *network->visits);
+    memset(network->slowest, 0, cells * sizeof *network->slowest);
+    for (uint32_t c = 0; c < network->classes; c++) {
+        const struct network_class *const class = &network->class[c];
+        const size_t row = (size_t)c * network->actives;
+        const double made = network->accesses[class->node];
+        network->customers[c] = made * made / network->squares[class->node];
+        for (uint32_t to = 0; to < network->nodes; to++) {
+            const double accesses = network->traffic[class->node * network->nodes + to];
+            if (accesses == 0)
+                continue;
+            add_visits(network, class->node, to, accesses, network->visits + row);
+            add_visits(network, class->node, to, (double)class->accesses[to],
+                       network->slowest + row);
+        }
+        for (uint32_t k = 0; k < network->actives; k++)
+            network->demand[row + k] = network->visits[row + k] *
+                                       network->service_ps[network->active[k]] /
+                                       network->customers[c];
+    }
+}
+
+/* ---- solving --------------------------------------------------------------------------------- */
+
+/* What the epoch's length means: the part of each station's time that other traffic takes, the
+ * waiting that a curve gives, and how long each class thinks. */
+static void apply_length(struct network *network)
+{
+    struct mva_steps *const steps = &network->steps;
+    for (uint32_t k = 0; k < network->actives; k++) {
+        const uint32_t station = network->active[k];
+        const double service_ps = network->service_ps[station];
+        const double taken = network->other[station] * service_ps / network->epoch_ps;
+        steps->slower[k] = 1 / (1 - (taken < NETWORK_OTHER_MOST ? taken : NETWORK_OTHER_MOST));
+        if (station >= network->controllers)
+            continue;
+        const struct network_curve *const curve = &network->curve[network->result[station].from];
+        if (!curve->points)
+            continue;
+        const double lines = (network->visited[station] + network->other[station]);
+        const double rate = lines / network->epoch_ps * service_ps * curve->rate[curve->points - 1];
+        const double visit_ps = service_ps + network_curve_wait(curve, rate);
+        const double before = visit_ps / (service_ps * steps->slower[k]) - 1;
+        steps->before[k] = before > 0 ? before : 0;
+    }
+    for (uint32_t c = 0; c < network->classes; c++) {
+        const double think_ps = network->epoch_ps - steps->stalled[c];
+        network->think_ps[c] = think_ps > 0 ? think_ps : 0;
+    }
+}
+
+/* The waiting at each station, and how long the slowest CPU takes with it. */
+static double find_length(struct network *network)
+{
+    const struct mva_steps *const steps = &network->steps;
+    double length_ps = 0;
+    for (uint32_t c = 0; c < network->classes; c++) {
+        const size_t row = (size_t)c * network->actives;
+        double took_ps = network->class[c].flat_ps;
+        for (uint32_t k = 0; k < network->actives; k++) {
+            const double found = steps->arrival[row + k], before = steps->before[k];
+            const double times = steps->slower[k] * (1 + (found > before ? found : before)) - 1;
+            network->wait_ps[row + k] = network->service_ps[network->active[k]] * times;
+            took_ps += network->slowest[row + k] * network->wait_ps[row + k];
+        }
+        length_ps = took_ps > length_ps ? took_ps : length_ps;
+    }
+    return length_ps;
+}
+
+/* The longer the epoch, the less waiting, and the shorter it needs to be: where that swings, the
+ * length goes a smaller part of the way each time. */
+static void solve(struct network *network)
+{
+    struct mva_steps *const steps = &network->steps;
+    const struct mva_model model = {.classes = network->classes,
+                                    .stations = network->actives,
+                                    .customers = network->customers,
+                                    .think = network->think_ps,
+                                    .demand = network->demand};
+    const double least_ps = network->epoch_ps; /* of CPUs that never wait */
+    double gain = 1, went_ps = 0;
+    for (uint32_t step = 0; step < STEPS_MOST; step++) {
+        const double needs_ps = find_length(network);
+        const double goes_ps = (needs_ps > least_ps ? needs_ps : least_ps) - network->epoch_ps;
+        if (goes_ps * went_ps < 0)
+            gain = gain * 0.6 > GAIN_LEAST ? gain * 0.6 : GAIN_LEAST;
+        went_ps = goes_ps;
+        network->epoch_ps += gain * goes_ps;
+        apply_length(network);
+        const double change = mva_step(steps, &model);
+        const double thinned = mva_step_thinned(steps, &model);
+        if (change < TOLERANCE && thinned < TOLERANCE &&
+            fabs(goes_ps) < TOLERANCE * network->epoch_ps)
+            break;
+    }
+    find_length(network);
+}
+
+/* ---- results --------------------------------------------------------------------------------- */
+
+static void report_station(struct network *network, uint32_t station)
+{
+    struct network_station *const it = &network->result[station];
+    const uint32_t column = network->active_of[station];
+    const double service_ps = network->service_ps[station], visited = network->visited[station];
+    const double accesses = visited + network->other[station];
+    double queue = 0, wait_ps = 0, slower = 1;
+    for (uint32_t c = 0; column != NETWORK_NO_STATION && c < network->classes; c++) {
+        const size_t cell = (size_t)c * network->actives + column;
+        queue += network->customers[c] * network->steps.share[cell];
+        wait_ps += network->visits[cell] * network->wait_ps[cell] / visited;
+        slower = network->steps.slower[column];
+    }
+    const double busy_ps = accesses * service_ps;
+    const double part = network->epoch_ps > 0 ? busy_ps / network->epoch_ps : 0;
+    queue += (slower - 1) * (1 + queue); /* what nobody waits for: taken / (1 - taken) each */
+    it->accesses = (uint64_t)accesses;
+    it->busy_ps = busy_ps < 0x1p63 ? (uint64_t)llround(busy_ps) : UINT64_C(1) << 63;
+    it->utilisation_ppm = (uint32_t)lround((part < 1 ? part : 1) * 1e6);
+    it->queue_thousandths = (uint32_t)lround((queue < 4e6 ? queue : 4e6) * 1e3);
+    it->latency_ps = accesses > 0 ? (uint64_t)llround(service_ps + wait_ps) : 0;
+}
+
+static void report_latencies(const struct network *network, uint64_t *latency_ps)
+{
+    const uint32_t nodes = network->nodes;
+    for (uint32_t cpu = 0; cpu < nodes; cpu++) {
+        const uint32_t c = network->class_of[cpu];
+        for (uint32_t memory = 0; memory < nodes; memory++) {
+            double ps = network->base_ps[cpu * nodes + memory];
+            const struct network_path path = network_path(network, memory, cpu);
+            for (uint32_t i = 0; c != NETWORK_NO_STATION && i < path.stations; i++) {
+                const uint32_t column = network->active_of[network_station_on(network, &path, i)];
+                if (column != NETWORK_NO_STATION)
+                    ps += network->wait_ps[(size_t)c * network->actives + column];
+            }
+            latency_ps[cpu * nodes + memory] = (uint64_t)llround(ps);
+        }
+    }
+}
+
+void network_solve(struct network *network, const struct network_demand *demand,
+                   uint64_t *latency_ps)
+{
+    uint32_t classes_before = network->classes;
+    uint32_t node_before[MACHINE_NODES_MAX];
+    bool same = true;
+    for (uint32_t c = 0; c < classes_before; c++)
+        node_before[c] = network->class[c].node;
+    gather(network, demand);
+    same = classes_before == network->classes;
+    for (uint32_t c = 0; same && c < classes_before; c++)
+        same = node_before[c] == network->class[c].node;
+    same &= find_active(network);
+    fill_tables(network);
+    if (!same)
+        mva_steps_start(&network->steps, network->classes, network->actives);
+    if (network->classes && network->actives)
+        solve(network);
+    for (uint32_t station = 0; station < network->stations; station++)
+        report_station(network, station);
+    report_latencies(network, latency_ps);
+}
