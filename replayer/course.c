@@ -64,8 +64,10 @@ char *course_new(const struct course_options *options, const struct trace_reader
     }
     struct guest_options guest = {.machine = options->machine, .misses = options->misses};
     char *error = guest_new(&guest, &course->guest);
+    if (summary->facts.sampled) /* what each sample stands for */
+        course->columns = summary->facts.columns & COLUMN_BIT(COLUMN_WEIGHT);
     if (error == NULL && guest_has_caches(course->guest))
-        course->columns = summary->facts.columns & COLUMN_BIT(COLUMN_SIZE);
+        course->columns |= summary->facts.columns & COLUMN_BIT(COLUMN_SIZE);
     return error;
 }
 

@@ -23,6 +23,20 @@ static bool has_all_fetches(const struct trace_summary *summary)
     return summary->fetches > (summary->facts.sampled ? data : 0);
 }
 
+static void on_action(void *context, const struct memory_action *action)
+{
+    const struct replay *replay = context;
+    record_action(replay->record, action);
+}
+
+static void on_epoch(void *context, const struct memory_epoch *epoch)
+{
+    const struct replay *replay = context;
+    record_epoch(replay->record, epoch);
+    if (replay->sampling != NULL)
+        sampling_epoch(replay->sampling, replay->memory);
+}
+
 char *replay_new(const struct replay_options *options, const struct trace_reader *reader,
                  const struct policy_choice *choice, struct replay **out)
 {
@@ -47,6 +61,11 @@ char *replay_new(const struct replay_options *options, const struct trace_reader
         replay->epoch_references = EPOCH_REFERENCES / replay->refs_per_sample;
     if (replay->epoch_references < EPOCH_LEAST && options->epoch_references == 0)
         replay->epoch_references = EPOCH_LEAST;
+    struct sampling_design design;
+    if (sampling_design_of(reader, options->machine, replay->refs_per_sample,
+                           has_all_fetches(summary), &design) &&
+        (replay->sampling = sampling_new(&design, options->machine)) == NULL)
+        return say_no_memory();
     struct memory_options memory = {
         .machine = options->machine,
         .guest = course_guest(options->course),
@@ -58,9 +77,9 @@ char *replay_new(const struct replay_options *options, const struct trace_reader
         .epoch_references = replay->epoch_references,
         .has_fetches = has_all_fetches(summary),
         .check_every = options->check_every,
-        .context = replay->record,
-        .on_action = record_action,
-        .on_epoch = record_epoch,
+        .context = replay,
+        .on_action = on_action,
+        .on_epoch = on_epoch,
     };
     return memory_new(&memory, &replay->memory);
 }
@@ -71,6 +90,7 @@ void replay_free(struct replay *replay)
         return;
     memory_free(replay->memory);
     record_free(replay->record);
+    sampling_free(replay->sampling);
     free(replay);
 }
 

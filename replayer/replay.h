@@ -9,6 +9,7 @@
 #include "replayer/course.h"
 #include "replayer/record.h"
 #include "replayer/registry.h"
+#include "replayer/sampling.h"
 #include "vmm-core/memory/memory.h"
 
 struct replay_options {
@@ -26,6 +27,7 @@ struct replay {
     const struct policy_choice *choice;
     struct memory *memory;
     struct record *record;
+    struct sampling *sampling;                  /* NULL: the trace is whole */
     uint64_t refs_per_sample, epoch_references; /* in force */
     uint32_t slice; /* references between two looks at the user's wishes */
     bool stopped;   /* by the user */

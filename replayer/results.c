@@ -70,6 +70,37 @@ static struct value imbalance(const struct memory *memory, const struct machine 
     return real(100 * sqrt(squares / (nodes - 1)) / mean);
 }
 
+/* What samples say of the whole trace, in place of what was counted. */
+static void put_estimate(struct results *results, struct sampling_estimate estimate)
+{
+    const struct {
+        enum figure figure;
+        struct sampling_interval interval;
+    } known[] = {{FIGURE_memory_accesses, estimate.memory_accesses},
+                 {FIGURE_local_accesses, estimate.local},
+                 {FIGURE_local_share, estimate.local_share},
+                 {FIGURE_time_ns, estimate.time_ns},
+                 {FIGURE_execution_ns, estimate.execution_ns},
+                 {FIGURE_local_stall_ns, estimate.local_stall_ns},
+                 {FIGURE_remote_stall_ns, estimate.remote_stall_ns},
+                 {FIGURE_imbalance, estimate.imbalance}};
+    static const enum figure absent[] = {FIGURE_tlb_ns, FIGURE_tlb_misses, FIGURE_l2tlb_misses};
+    struct value *figure = results->figure;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        results->interval[known[i].figure] = known[i].interval;
+    for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
+        figure[absent[i]] = (struct value){.kind = VALUE_ABSENT};
+    figure[FIGURE_memory_accesses] = integer((uint64_t)llround(estimate.accesses));
+    figure[FIGURE_local_accesses] = integer((uint64_t)llround(estimate.local_accesses));
+    /* the parts still add up to the time */
+    uint64_t busy_ns = 0, time_ns = estimate.time_ps / PS_PER_NS;
+    for (unsigned i = 0; i < MEMORY_ACCOUNT_COUNT; i++)
+        if (i != ACCOUNT_idle && i != ACCOUNT_tlb)
+            busy_ns += figure[part[i]].integer;
+    figure[FIGURE_time_ns] = integer(time_ns > busy_ns ? time_ns : busy_ns);
+    figure[FIGURE_idle_ns] = integer(figure[FIGURE_time_ns].integer - busy_ns);
+}
+
 struct results results_of(const struct replay *replay, const struct guest *guest,
                           const struct machine *machine)
 {
@@ -123,5 +154,7 @@ struct results results_of(const struct replay *replay, const struct guest *guest
     figure[FIGURE_frames_used] = integer(frames);
     figure[FIGURE_replica_frames] = integer(replicas);
     figure[FIGURE_imbalance] = imbalance(memory, machine);
+    if (replay->sampling != NULL)
+        put_estimate(&results, sampling_estimate_of(replay->sampling, memory));
     return results;
 }

@@ -15,6 +15,9 @@
  *   refetches        references whose lines were gone from the caches because their page had moved:
  *                    they went to memory, at the expense of move_ns, and are not in memory_accesses
  *   optimum_ratio    absent: the offline optimum is not part of this version
+ *
+ * Of a sampled trace, figures estimate those of the whole one, as sampling.h says: accesses are
+ * multiplied by what samples stand for, and tlb_ns, tlb_misses and l2tlb_misses are absent.
  */
 #ifndef DISCO_REPLAYER_RESULTS_H
 #define DISCO_REPLAYER_RESULTS_H
@@ -72,6 +75,7 @@ struct results {
     int64_t run_id; /* of table run; 0: not stored */
     const struct replay *replay;
     struct value figure[FIGURE_COUNT];
+    struct sampling_interval interval[FIGURE_COUNT]; /* 95 %; not known: whole, or not sampled */
 };
 
 extern const char *const figure_name[FIGURE_COUNT];
