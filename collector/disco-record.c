@@ -18,7 +18,9 @@ struct source {
 static const struct source sources[] = {
     {"perf", "a program, a process or the system, sampled through the kernel's perf events",
      record_perf},
-    {"import", "a file of another tool: lackey, perf script, or columns of text", record_import},
+    {"import",
+     "a file of another tool: lackey, drmemtrace, ChampSim, perf script, columns of text, ...",
+     record_import},
 };
 #define SOURCES (sizeof sources / sizeof sources[0])
 

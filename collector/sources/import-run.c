@@ -66,8 +66,7 @@ static void quote(struct span found, char *to, size_t room)
     snprintf(to, (size_t)(end - to), "'%s", more);
 }
 
-/* Counts a bad line, or makes `error` the answer. */
-static char *skip_or(struct import *import, char *error)
+char *import_skip_or(struct import *import, char *error)
 {
     if (!import->options->skip_bad) {
         return error;
@@ -89,11 +88,12 @@ char *import_bad(struct import *import, const char *line, struct span found, con
         return NULL;
     }
     quote(found, quoted, sizeof quoted);
-    return skip_or(import, import_error("%s:%" PRIu64 ":%td: expected %s, found %s%s", import->file,
-                                        import->line, found.at - line + 1, expected, quoted,
-                                        import->options->skip_bad
-                                            ? ""
-                                            : "; --skip-bad counts such lines and goes on"));
+    return import_skip_or(import,
+                          import_error("%s:%" PRIu64 ":%td: expected %s, found %s%s", import->file,
+                                       import->line, found.at - line + 1, expected, quoted,
+                                       import->options->skip_bad
+                                           ? ""
+                                           : "; --skip-bad counts such lines and goes on"));
 }
 
 char *import_note_count(struct import *import, const char *key, uint64_t count)
@@ -106,18 +106,29 @@ char *import_note_count(struct import *import, const char *key, uint64_t count)
     return import->sink->note(import->sink, key, digits);
 }
 
+bool import_watched(const struct import *import)
+{
+    uint64_t bytes_read = 0;
+    for (size_t i = 0; import->watch != NULL && i < import->inputs->inputs; i++) {
+        bytes_read += input_bytes_read(import->inputs->input[i]);
+    }
+    return import->watch != NULL && import->watch(import->watch_context, bytes_read);
+}
+
 static char *too_long(struct import *import)
 {
     import->line++;
-    return skip_or(import, import_error("%s:%" PRIu64 ": the line is longer than %u bytes; is this "
-                                        "the right format?",
-                                        import->file, import->line, IMPORT_LINE_BYTES));
+    return import_skip_or(import,
+                          import_error("%s:%" PRIu64 ": the line is longer than %u bytes; is this "
+                                       "the right format?",
+                                       import->file, import->line, IMPORT_LINE_BYTES));
 }
 
-/* Lines of `input` to the parser, as many at a time as the buffer holds. */
-static char *feed(const struct import_format *format, struct import *import, struct input *input,
-                  char *buffer, import_watch *watch, void *context, bool *stopped)
+/* Lines of the input to the parser, as many at a time as the buffer holds. */
+static char *feed_lines(const struct import_format *format, struct import *import, char *buffer,
+                        bool *stopped)
 {
+    struct input *input = import->inputs->input[0];
     size_t held = 0;      /* bytes of a line that has not ended yet, at the buffer's front */
     bool passing = false; /* the rest of a line that was too long */
     while (!input_ended(input) && !*stopped) {
@@ -153,19 +164,74 @@ static char *feed(const struct import_format *format, struct import *import, str
             passing = true;
             held = 0;
         }
-        *stopped = watch != NULL && watch(context, input_bytes_read(input));
+        *stopped = import_watched(import);
     }
     return NULL;
+}
+
+/* The same for records. */
+static char *feed_records(const struct import_format *format, struct import *import, char *buffer,
+                          bool *stopped)
+{
+    struct input *input = import->inputs->input[0];
+    size_t held = 0; /* bytes of a record that is not there yet, at the buffer's front */
+    while (!input_ended(input) && !*stopped) {
+        size_t got = 0;
+        char *error = input_read(input, buffer + held, IMPORT_LINE_BYTES - held, &got);
+        size_t records = (held + got) / format->record_bytes;
+        size_t whole = records * format->record_bytes;
+        if (error == NULL && records > 0) {
+            error = format->records(import->parser, (const unsigned char *)buffer, records);
+        }
+        if (error != NULL) {
+            return error;
+        }
+        held = held + got - whole;
+        memmove(buffer, buffer + whole, held);
+        *stopped = import_watched(import);
+    }
+    if (held == 0 || *stopped) {
+        return NULL;
+    }
+    import->line++;
+    return import_skip_or(import, import_error("%s: record %" PRIu64 " (byte %" PRIu64
+                                               ") has %zu of %zu bytes: the "
+                                               "file was cut off, or is of another format",
+                                               import->file, import->line,
+                                               (import->line - 1) * format->record_bytes, held,
+                                               format->record_bytes));
+}
+
+static char *feed(const struct import_format *format, struct import *import, bool *stopped)
+{
+    if (format->read != NULL) {
+        return format->read(import->parser, stopped);
+    }
+    char *buffer = malloc(IMPORT_LINE_BYTES + 1);
+    if (buffer == NULL) {
+        return import_error("%s: out of memory", import->file);
+    }
+    char *error = format->lines != NULL ? feed_lines(format, import, buffer, stopped)
+                                        : feed_records(format, import, buffer, stopped);
+    free(buffer);
+    return error;
 }
 
 static char *finish(const struct import_format *format, struct import *import, bool stopped)
 {
     char *error = format->finish(import->parser);
+    bool lines = format->lines != NULL;
     if (error == NULL) {
-        error = import_note_count(import, "lines_skipped", import->skipped);
+        error = import_note_count(import, "files_left_alone", import->inputs->left_alone);
+    }
+    if (error == NULL) {
+        error =
+            import_note_count(import, lines ? "lines_skipped" : "records_skipped", import->skipped);
     }
     if (error == NULL && import->first_skipped != NULL) {
-        error = import->sink->note(import->sink, "first_line_skipped", import->first_skipped);
+        error =
+            import->sink->note(import->sink, lines ? "first_line_skipped" : "first_record_skipped",
+                               import->first_skipped);
     }
     if (error != NULL || import->refs > 0 || stopped) {
         return error;
@@ -173,15 +239,14 @@ static char *finish(const struct import_format *format, struct import *import, b
     if (import->line == 0) {
         return import_error("%s: is empty", import->file);
     }
-    return import_error("%s: has %" PRIu64 " lines but no reference of format %s%s%s", import->file,
-                        import->line, format->name,
+    return import_error("%s: has %" PRIu64 " %s but no reference of format %s%s%s", import->file,
+                        import->line, import_units(format), format->name,
                         import->first_skipped != NULL ? "; skipped " : "",
                         import->first_skipped != NULL ? import->first_skipped : "");
 }
 
-/* From the first line to the notes. */
-static char *run(const struct import_format *format, struct import *import, struct input *input,
-                 char *buffer, import_watch *watch, void *watch_context,
+/* From the first byte to the notes. */
+static char *run(const struct import_format *format, struct import *import,
                  struct import_result *result)
 {
     char *error = format->open(import, &import->parser);
@@ -189,7 +254,7 @@ static char *run(const struct import_format *format, struct import *import, stru
         result->wrong_options = true;
         return error;
     }
-    error = feed(format, import, input, buffer, watch, watch_context, &result->stopped);
+    error = feed(format, import, &result->stopped);
     if (error == NULL) {
         error = finish(format, import, result->stopped);
     }
@@ -198,20 +263,20 @@ static char *run(const struct import_format *format, struct import *import, stru
 }
 
 char *import_run(const struct import_format *format, const struct import_options *options,
-                 struct input *input, struct import_sink *sink, import_watch *watch,
+                 const struct input_set *inputs, struct import_sink *sink, import_watch *watch,
                  void *watch_context, struct import_result *result)
 {
-    struct import import = {.options = options, .sink = sink, .file = input_name(input)};
+    struct import import = {.options = options,
+                            .sink = sink,
+                            .file = inputs->name,
+                            .inputs = inputs,
+                            .watch = watch,
+                            .watch_context = watch_context};
     *result = (struct import_result){0};
-    char *buffer = malloc(IMPORT_LINE_BYTES + 1);
-    if (buffer == NULL) {
-        return import_error("%s: out of memory", input_name(input));
-    }
-    char *error = run(format, &import, input, buffer, watch, watch_context, result);
+    char *error = run(format, &import, result);
     result->refs = import.refs;
     result->lines = import.line;
     result->skipped = import.skipped;
     free(import.first_skipped);
-    free(buffer);
     return error;
 }

@@ -236,13 +236,21 @@ static char *take_ref(struct import_sink *sink, const struct import_ref *ref)
 }
 
 static char *take_refs(struct import_sink *sink, const struct import_ref *like,
-                       const uint64_t *addr, const uint8_t *what, const uint64_t *size, size_t refs)
+                       const uint64_t *addr, const uint8_t *what,
+                       const uint64_t *const column[REF_COLUMNS], size_t refs)
 {
     struct import_trace *trace = trace_of(sink);
-    uint32_t stream = 0;
-    char *error = find_stream(trace, like, &stream);
-    return error != NULL ? error
-                         : trace_writer_refs_sized(trace->writer, stream, addr, what, size, refs);
+    struct ref all = {0};
+    char *error = trace->started ? NULL : start(trace, like);
+    if (error == NULL) {
+        error = find_stream(trace, like, &all.stream);
+    }
+    if (error != NULL) {
+        return error;
+    }
+    memcpy(all.column, like->column, sizeof all.column);
+    all.column[COLUMN_TIME] -= trace->start_ns;
+    return trace_writer_refs_like(trace->writer, &all, addr, what, column, refs);
 }
 
 static char *take_note(struct import_sink *sink, const char *key, const char *value)

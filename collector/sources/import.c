@@ -2,6 +2,7 @@
 #include "collector/sources/import.h"
 
 #include "collector/sources/import-trace.h"
+#include "collector/sources/input-folder.h"
 #include "collector/sources/sources.h"
 #include "collector/trace/progress.h"
 
@@ -15,9 +16,8 @@
 
 /* A line here is all that a new format needs besides its file. */
 static const struct import_format *const formats[] = {
-    &import_lackey,
-    &import_perf_script,
-    &import_text,
+    &import_champsim, &import_champsim_cloudsuite, &import_din,  &import_drmemtrace,
+    &import_lackey,   &import_perf_script,         &import_text,
 };
 #define FORMATS (sizeof formats / sizeof formats[0])
 
@@ -44,7 +44,8 @@ static const struct argp_option option_table[] = {
     {"output", 'o', "TRACE.db", 0, "the trace to make", 1},
     {"force", KEY_FORCE, NULL, 0, "replace TRACE.db where it is a trace already", 1},
     {"skip-bad", KEY_SKIP_BAD, NULL, 0,
-     "count lines that cannot be read and go on; the default is to stop at the first", 1},
+     "count lines and records that cannot be read and go on; the default is to stop at the first",
+     1},
     {"page-size", KEY_PAGE_SIZE, "BYTES", 0,
      "page size of the recorded system: 4096, 16K, 2M (default 4K)", 1},
     {"command", KEY_COMMAND, "TEXT", 0, "the recorded program, for the user to see", 1},
@@ -52,7 +53,7 @@ static const struct argp_option option_table[] = {
      "references that one recorded one stands for (default 1, or the constant period of "
      "perf-script); above 1 the trace counts as sampled",
      1},
-    {NULL, 0, NULL, 0, "For lackey:", 2},
+    {NULL, 0, NULL, 0, "For lackey, drmemtrace, champsim and din:", 2},
     {"no-fetches", OPTION_KEY(IMPORT_NO_FETCHES), NULL, 0, "leave instruction fetches out", 2},
     {NULL, 0, NULL, 0, "For perf-script:", 3},
     {"fields", OPTION_KEY(IMPORT_FIELDS), "LIST", 0,
@@ -62,7 +63,8 @@ static const struct argp_option option_table[] = {
     {NULL, 0, NULL, 0, "For text:", 4},
     {"columns", OPTION_KEY(IMPORT_COLUMNS), "LIST", 0,
      "what stands in each column: addr, ip, phys, time, cpu, node, tid, pid, stream, space, kind, "
-     "size, weight, latency; - is ignored, ... is the rest of the line",
+     "size, weight, latency, writeback (an address stored to besides, where the line has it); - is "
+     "ignored, ... is the rest of the line; addr*64 counts in units of 64 bytes",
      4},
     {"separator", OPTION_KEY(IMPORT_SEPARATOR), "CHARS", 0,
      "what parts columns (default: blanks and tabs, commas, semicolons); blanks and tabs in a row "
@@ -75,8 +77,8 @@ static const struct argp_option option_table[] = {
     {"time-unit", OPTION_KEY(IMPORT_TIME_UNIT), "s|ms|us|ns", 0,
      "of column time, decimals allowed, exact to 1 ns (default s)", 4},
     {"kind", OPTION_KEY(IMPORT_KIND), "WORD=KIND,...", 0,
-     "words of column kind besides r w l s i m, read write load store fetch modify, 0 1 2; KIND is "
-     "load, store, fetch, modify or touch",
+     "words of column kind besides r w l s i m, read write load store ifetch modify, ld st, 0 1 2, "
+     "P_MEM_RD P_MEM_WR P_FETCH; KIND is load, store, fetch, modify or touch",
      4},
     {"default-kind", OPTION_KEY(IMPORT_DEFAULT_KIND), "KIND", 0,
      "of references where there is no column kind (default touch: not known)", 4},
@@ -177,7 +179,7 @@ static const char *format_names(char *to, size_t room)
 
 static void set_format(struct request *request, const char *name, struct argp_state *state)
 {
-    char names[128];
+    char names[256];
     for (size_t i = 0; i < FORMATS; i++) {
         if (strcmp(formats[i]->name, name) == 0) {
             request->format = formats[i];
@@ -191,7 +193,7 @@ static void set_format(struct request *request, const char *name, struct argp_st
 static void check_request(const struct request *request, struct argp_state *state)
 {
     if (request->format == NULL) {
-        char names[128];
+        char names[256];
         argp_error(state, "--format is missing: one of %s", format_names(names, sizeof names));
         return; /* argp_error does not come back */
     }
@@ -269,7 +271,7 @@ static char *help_filter(int key, const char *text, void *input)
     }
     fputs("Formats:\n", to);
     for (size_t i = 0; i < FORMATS; i++) {
-        fprintf(to, "  %-12s %s\n", formats[i]->name, formats[i]->summary);
+        fprintf(to, "  %-19s %s\n", formats[i]->name, formats[i]->summary);
     }
     fputs(text, to);
     return fclose(to) == 0 ? list : (char *)text;
@@ -298,8 +300,8 @@ static bool watch(void *context, uint64_t bytes_read)
     return interrupted != 0;
 }
 
-/* The trace's own account of what it holds. */
-static void print_summary(const char *path, const struct import_result *result)
+/* The trace's own account of what it holds. `units`: what was skipped. */
+static void print_summary(const char *path, const char *units, const struct import_result *result)
 {
     static const char sql[] =
         "SELECT printf('%,d references (%,d fetches, %,d loads, %,d stores, %,d of unknown kind), "
@@ -312,15 +314,15 @@ static void print_summary(const char *path, const struct import_result *result)
     if (sqlite3_open_v2(path, &database, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
         sqlite3_prepare_v2(database, sql, -1, &row, NULL) == SQLITE_OK &&
         sqlite3_step(row) == SQLITE_ROW) {
-        printf("%s: %s, %" PRIu64 " lines skipped\n", path,
-               (const char *)sqlite3_column_text(row, 0), result->skipped);
+        printf("%s: %s, %" PRIu64 " %s skipped\n", path, (const char *)sqlite3_column_text(row, 0),
+               result->skipped, units);
     }
     sqlite3_finalize(row);
     row = NULL;
     /* what the user should know is in the notes */
     if (sqlite3_prepare_v2(database,
-                           "SELECT key, value FROM trace_note WHERE key <> "
-                           "'source_clock_ns_at_time_0' AND key <> 'lines_skipped'",
+                           "SELECT key, value FROM trace_note WHERE key NOT IN "
+                           "('source_clock_ns_at_time_0', 'lines_skipped', 'records_skipped')",
                            -1, &row, NULL) == SQLITE_OK) {
         while (sqlite3_step(row) == SQLITE_ROW) {
             printf("  %s: %s\n", (const char *)sqlite3_column_text(row, 0),
@@ -349,26 +351,56 @@ static int report(const char *error, const struct request *request,
                                  : ": nothing was written",
                 result->refs > 0 ? request->trace.path : "");
     } else {
-        print_summary(request->trace.path, result);
+        print_summary(request->trace.path, import_units(request->format), result);
     }
     return error != NULL ? (result->wrong_options ? 2 : 1) : result->stopped ? 1 : 0;
 }
 
+/* The file, or those of the folder where the format takes one. */
+static char *open_inputs(const struct request *request, struct input_set *inputs)
+{
+    const struct import_format *format = request->format;
+    if (format->wants_file != NULL && input_is_folder(request->input)) {
+        return input_open_folder(request->input, format->inner_folder, format->wants_file,
+                                 format->no_files, inputs);
+    }
+    *inputs = (struct input_set){.input = calloc(1, sizeof(struct input *))};
+    if (inputs->input == NULL) {
+        return import_error("%s: out of memory", request->input);
+    }
+    char *error = input_open(request->input, &inputs->input[0]);
+    if (error == NULL) {
+        inputs->inputs = 1;
+        inputs->name = input_name(inputs->input[0]);
+    }
+    return error;
+}
+
+/* Bytes of all files; 0 where that is not known. */
+static uint64_t bytes_of(const struct input_set *inputs)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < inputs->inputs; i++) {
+        bytes += input_bytes_total(inputs->input[i]);
+    }
+    return bytes;
+}
+
 static int run(struct request *request)
 {
-    struct input *input = NULL;
+    struct input_set inputs = {0};
     struct import_trace *trace = NULL;
     struct progress progress;
     struct import_result result = {0};
-    char *error = input_open(request->input, &input);
+    char *error = open_inputs(request, &inputs);
     if (error == NULL) {
-        request->trace.file = input_name(input);
+        request->trace.file = inputs.name;
         error = import_trace_open(&request->trace, &trace);
     }
     if (error == NULL) {
         catch_interrupts();
-        progress_start(&progress, "importing", "bytes", input_bytes_total(input));
-        error = import_run(request->format, &request->import, input, import_trace_sink(trace),
+        progress_start(&progress, "importing", "bytes", bytes_of(&inputs));
+        error = import_run(request->format, &request->import, &inputs, import_trace_sink(trace),
                            watch, &progress, &result);
         char *another = import_trace_close(trace, error == NULL && !result.stopped);
         progress_end(&progress);
@@ -380,7 +412,7 @@ static int run(struct request *request)
     }
     int status = report(error, request, &result);
     free(error);
-    input_close(input);
+    input_close_set(&inputs);
     return status;
 }
 
@@ -391,14 +423,22 @@ int record_import(int argc, char **argv)
         .parser = read_option,
         .args_doc = "FILE",
         .doc =
-            "Makes a trace of FILE (- for standard input; gzip, xz and zstd are unpacked) that "
-            "another tool recorded.\v"
+            "Makes a trace of FILE (- for standard input; gzip, xz, zstd and zip are unpacked; for "
+            "drmemtrace also a folder) that another tool recorded.\v"
             "\nExamples:\n"
             "  valgrind --tool=lackey --trace-mem=yes --log-file=log ls; disco-record import -f "
             "lackey -o ls.db log\n"
             "  perf script -F comm,pid,tid,cpu,time,event,addr,ip | disco-record import -f "
             "perf-script -o run.db -\n"
-            "  disco-record import -f text --columns ip,addr,cpu,time,- -o run.db table.txt.gz\n",
+            "  disco-record import -f text --columns ip,addr,cpu,time,- -o run.db table.txt.gz\n"
+            "  disco-record import -f drmemtrace -o app.db drmemtrace.app.1234.5678.dir\n"
+            "  disco-record import -f champsim -o mcf.db 605.mcf_s-665B.champsimtrace.xz\n"
+            "Tables of DRAM simulators, by format text:\n"
+            "  Ramulator, memory trace (0x12345680 R)     --columns addr,kind\n"
+            "  Ramulator, CPU trace (3 20734016 20841280) --columns -,addr,writeback --base 10 "
+            "--default-kind load\n"
+            "  Ramulator 2, loads and stores (LD 20734016) --columns kind,addr --base 10\n"
+            "  DRAMSim2 and 3 (0x1f2f8e40 P_MEM_RD 10)    --columns addr,kind,-\n",
         .help_filter = help_filter,
     };
     struct request request = {.trace = {.page_bytes = 4096}};

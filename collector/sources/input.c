@@ -1,5 +1,7 @@
 #include "collector/sources/input.h"
 
+#include "collector/sources/input-zip.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <lzma.h>
@@ -11,7 +13,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#define INPUT_BUFFER_BYTES (256u << 10)
+#define INPUT_BUFFER_BYTES (256u << 10) /* at the most; of one of many files less */
 #define XZ_MEMORY_BYTES    (256u << 20)
 #define ZSTD_WINDOW_LOG    28 /* 256 MiB */
 
@@ -21,6 +23,7 @@ enum step {
     STEP_MEMBER, /* a member ended: the data may end here */
     STEP_DAMAGED,
     STEP_TOO_LARGE, /* needs more memory than we give */
+    STEP_UNKNOWN,   /* is packed in a way that is not read */
 };
 
 struct packing {
@@ -48,8 +51,10 @@ struct input {
         z_stream gzip;
         lzma_stream xz;
         ZSTD_DStream *zstd;
+        struct input_zip *zip;
     } state;
-    unsigned char *buffer; /* INPUT_BUFFER_BYTES; NULL for memory */
+    unsigned char *buffer; /* NULL for memory */
+    size_t buffer_bytes;
 };
 
 static bool gzip_start(struct input *input)
@@ -152,6 +157,36 @@ static void zstd_stop(struct input *input)
     ZSTD_freeDStream(input->state.zstd);
 }
 
+static bool zip_start(struct input *input)
+{
+    return (input->state.zip = input_zip_new()) != NULL;
+}
+
+/* The whole archive is one member: behind its directory nothing is looked at. */
+static enum step zip_step(struct input *input, char *to, size_t room, size_t *got)
+{
+    const unsigned char *from = input->packed + input->at;
+    enum zip_step step =
+        input_zip_step(input->state.zip, &from, input->packed + input->end, to, room, got);
+    input->at = (size_t)(from - input->packed);
+    switch (step) {
+    case ZIP_GOING:
+        return STEP_GOING;
+    case ZIP_ENDED:
+        input->at = input->end;
+        return input->source_ended ? STEP_MEMBER : STEP_GOING;
+    case ZIP_DAMAGED:
+        return STEP_DAMAGED;
+    default:
+        return STEP_UNKNOWN;
+    }
+}
+
+static void zip_stop(struct input *input)
+{
+    input_zip_free(input->state.zip);
+}
+
 static const struct packing packings[] = {
     {"gzip", {0x1f, 0x8b}, {0xff, 0xff}, 2, gzip_start, gzip_step, gzip_stop},
     {"xz",
@@ -175,6 +210,7 @@ static const struct packing packings[] = {
      zstd_start,
      zstd_step,
      zstd_stop},
+    {"zip", {'P', 'K', 3, 4}, {0xff, 0xff, 0xff, 0xff}, 4, zip_start, zip_step, zip_stop},
 };
 
 static char *out_of_memory(const char *name)
@@ -201,7 +237,7 @@ static char *fill(struct input *input, bool *interrupted)
     memmove(input->buffer, input->buffer + input->at, kept);
     input->at = 0;
     input->end = kept;
-    ssize_t got = read(input->fd, input->buffer + kept, INPUT_BUFFER_BYTES - kept);
+    ssize_t got = read(input->fd, input->buffer + kept, input->buffer_bytes - kept);
     if (got < 0) {
         *interrupted = errno == EINTR;
         return *interrupted ? NULL : fail(input, strerror(errno));
@@ -259,12 +295,18 @@ static struct input *new_input(const char *name)
 
 char *input_open(const char *path, struct input **out)
 {
+    return input_open_small(path, INPUT_BUFFER_BYTES, out);
+}
+
+char *input_open_small(const char *path, size_t buffer_bytes, struct input **out)
+{
     bool standard = strcmp(path, "-") == 0;
     struct input *input = new_input(standard ? "standard input" : path);
     if (input == NULL) {
         return out_of_memory(path);
     }
-    if ((input->packed = input->buffer = malloc(INPUT_BUFFER_BYTES)) == NULL) {
+    input->buffer_bytes = buffer_bytes;
+    if ((input->packed = input->buffer = malloc(buffer_bytes)) == NULL) {
         input_close(input);
         return out_of_memory(path);
     }
@@ -395,6 +437,9 @@ static char *read_packed(struct input *input, char *to, size_t room, size_t *got
         }
         if (step == STEP_TOO_LARGE) {
             return packed_error(input, "data need more than 256 MiB of memory to unpack,");
+        }
+        if (step == STEP_UNKNOWN) {
+            return packed_error(input, "data are encrypted, or neither deflated nor stored,");
         }
         if (starved && step == STEP_GOING) {
             return packed_error(input, "data end too early: the file was cut off");

@@ -70,8 +70,9 @@ static char *flush(struct lackey *lackey)
     char *error = import_begin(import, &facts);
     if (error == NULL) {
         import->refs += lackey->refs;
-        error = import->sink->refs(import->sink, &the_stream, lackey->addr, lackey->what,
-                                   lackey->size, lackey->refs);
+        const uint64_t *const column[REF_COLUMNS] = {[COLUMN_SIZE] = lackey->size};
+        error = import->sink->refs(import->sink, &the_stream, lackey->addr, lackey->what, column,
+                                   lackey->refs);
     }
     lackey->refs = 0;
     return error;

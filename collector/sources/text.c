@@ -7,7 +7,8 @@
  * stands. Numbers are decimal, or hexadecimal behind 0x; addresses (addr, ip, phys) without 0x are
  * of
  * --base: 16, 10, or auto, which is 16, as tools print addresses so. Empty lines and lines that
- * begin with # are passed over.
+ * begin with # are passed over. addr*64 says that addresses count units of 64 bytes, as traces of
+ * cache lines and of DRAM do.
  *
  * Identity: a stream is a `stream`, else a `tid`, else a `cpu`, else there is one; an address space
  * is a `space`, else a `pid`, else there is one.
@@ -26,6 +27,7 @@ enum text_column {
     TEXT_ADDR,
     TEXT_IP,
     TEXT_PHYS,
+    TEXT_WRITEBACK,
     TEXT_TIME,
     TEXT_CPU,
     TEXT_NODE,
@@ -55,6 +57,8 @@ static const struct {
                  COLUMN_BIT(COLUMN_IP)},
     [TEXT_PHYS] = {"phys", "an address of at most 64 bits in column phys", FORM_ADDRESS,
                    COLUMN_BIT(COLUMN_PHYS)},
+    [TEXT_WRITEBACK] = {"writeback", "an address of at most 64 bits in column writeback",
+                        FORM_ADDRESS, 0},
     [TEXT_TIME] = {"time", "a time in column time", FORM_TIME, COLUMN_BIT(COLUMN_TIME)},
     [TEXT_CPU] = {"cpu", "a CPU number, or -1, in column cpu", FORM_PLACE, 0},
     [TEXT_NODE] = {"node", "a node number, or -1, in column node", FORM_PLACE, 0},
@@ -74,22 +78,28 @@ static const struct {
 };
 
 /* Words for kinds that need no --kind; capitals do not matter. 0, 1, 2 are those of Dinero IV's din
- * format. */
+ * format; LD and ST those of Ramulator 2's load-store traces; P_... and BOFF (a line written back)
+ * those of DRAMSim2's k6 traces, which DRAMsim3 reads too (TraceBasedSim.cpp, common.cc). */
 static const struct kind_word {
     const char *word;
     unsigned kind;
 } known_kinds[] = {
-    {"r", REF_LOAD},       {"read", REF_LOAD},   {"l", REF_LOAD},      {"ld", REF_LOAD},
-    {"load", REF_LOAD},    {"0", REF_LOAD},      {"w", REF_STORE},     {"write", REF_STORE},
-    {"s", REF_STORE},      {"st", REF_STORE},    {"store", REF_STORE}, {"1", REF_STORE},
-    {"i", REF_FETCH},      {"f", REF_FETCH},     {"x", REF_FETCH},     {"fetch", REF_FETCH},
-    {"ifetch", REF_FETCH}, {"2", REF_FETCH},     {"m", KIND_MODIFY},   {"modify", KIND_MODIFY},
-    {"t", REF_TOUCH},      {"touch", REF_TOUCH},
+    {"r", REF_LOAD},         {"read", REF_LOAD},       {"l", REF_LOAD},
+    {"ld", REF_LOAD},        {"load", REF_LOAD},       {"0", REF_LOAD},
+    {"w", REF_STORE},        {"write", REF_STORE},     {"s", REF_STORE},
+    {"st", REF_STORE},       {"store", REF_STORE},     {"1", REF_STORE},
+    {"i", REF_FETCH},        {"f", REF_FETCH},         {"x", REF_FETCH},
+    {"fetch", REF_FETCH},    {"ifetch", REF_FETCH},    {"2", REF_FETCH},
+    {"m", KIND_MODIFY},      {"modify", KIND_MODIFY},  {"t", REF_TOUCH},
+    {"touch", REF_TOUCH},    {"p_mem_rd", REF_LOAD},   {"p_lock_rd", REF_LOAD},
+    {"p_mem_wr", REF_STORE}, {"p_lock_wr", REF_STORE}, {"boff", REF_STORE},
+    {"p_fetch", REF_FETCH},
 };
 
 struct text {
     struct import *import;
     enum text_column column[TEXT_COLUMNS];
+    uint64_t unit[TEXT_COLUMNS]; /* what the values of each count: bytes, or so many of them */
     size_t columns;
     unsigned has;         /* 1u << enum text_column */
     bool separates[256];  /* blanks and tabs left out: they always part a field from a separator */
@@ -106,6 +116,19 @@ static bool has(const struct text *text, enum text_column column)
     return (text->has >> (unsigned)column & 1u) != 0;
 }
 
+/* "addr*64": cuts the unit off the name. */
+static bool read_unit(struct span *name, uint64_t *unit)
+{
+    const char *star = memchr(name->at, '*', span_bytes(*name));
+    *unit = 1;
+    if (star == NULL) {
+        return true;
+    }
+    struct span digits = {star + 1, name->end};
+    name->end = star;
+    return scan_digits(&digits.at, digits.end, 10, unit) && digits.at == digits.end && *unit > 0;
+}
+
 static char *set_columns(struct text *text, const char *list)
 {
     if (list == NULL) {
@@ -113,6 +136,9 @@ static char *set_columns(struct text *text, const char *list)
     }
     for (const char *at = list;; at++) {
         struct span name = {at, at + strcspn(at, ",")};
+        const char *end = name.end;
+        uint64_t unit = 1;
+        bool unit_read = read_unit(&name, &unit);
         enum text_column found = TEXT_ADDR;
         while (found < TEXT_TYPES && !span_is(name, text_columns[found].name)) {
             found++;
@@ -120,8 +146,14 @@ static char *set_columns(struct text *text, const char *list)
         if (found == TEXT_TYPES) {
             return import_error(
                 "--columns: there is no column '%.*s'; there are addr, ip, phys, time, cpu, "
-                "node, tid, pid, stream, space, kind, size, weight, latency, - and ...",
+                "node, tid, pid, stream, space, kind, size, weight, latency, writeback, - and ...",
                 (int)span_bytes(name), name.at);
+        }
+        enum form form = text_columns[found].form;
+        if (!unit_read || (unit != 1 && form != FORM_ADDRESS && form != FORM_NUMBER)) {
+            return import_error("--columns: '%.*s' is no unit: addr*64 counts 64 bytes, of "
+                                "addresses and numbers",
+                                (int)(end - name.at), name.at);
         }
         if (found != TEXT_IGNORED && has(text, found)) {
             return import_error("--columns: %s stands there twice", text_columns[found].name);
@@ -132,13 +164,17 @@ static char *set_columns(struct text *text, const char *list)
                                     ? "more than 64 columns"
                                     : "... stands for the rest of the line: the last one only");
         }
+        text->unit[text->columns] = unit;
         text->column[text->columns++] = found;
         text->has |= 1u << (unsigned)found;
         text->facts.columns |= text_columns[found].ref_column;
-        at = name.end;
+        at = end;
         if (*at == '\0') {
             break;
         }
+    }
+    if (has(text, TEXT_WRITEBACK) && text->column[text->columns - 1] != TEXT_WRITEBACK) {
+        return import_error("--columns: writeback, which a line may lack, is the last one only");
     }
     text->facts.sampled = has(text, TEXT_WEIGHT); /* each stands for so many */
     text->facts.time_unit = has(text, TEXT_TIME) ? TIME_NS : TIME_REFERENCES;
@@ -353,7 +389,8 @@ static int32_t place(const struct text *text, enum text_column column, const uin
     return has(text, column) && value[column] <= INT32_MAX ? (int32_t)value[column] : -1;
 }
 
-static char *give(struct text *text, const uint64_t *value)
+/* `writeback`: the line has one. */
+static char *give(struct text *text, const uint64_t *value, bool writeback)
 {
     struct import_ref ref = {
         .addr = value[TEXT_ADDR],
@@ -388,6 +425,11 @@ static char *give(struct text *text, const uint64_t *value)
         ref.what = REF_STORE | mode;
         error = import_give(text->import, &ref);
     }
+    if (error == NULL && writeback) {
+        ref.what = REF_STORE | mode;
+        ref.addr = value[TEXT_WRITEBACK];
+        error = import_give(text->import, &ref);
+    }
     return error;
 }
 
@@ -398,10 +440,14 @@ static char *text_line(struct text *text, struct span line)
     for (size_t i = 0; i < text->columns; i++) {
         enum text_column column = text->column[i];
         if (column == TEXT_REST) {
-            return give(text, value);
+            return give(text, value, false);
         }
-        if (!next_field(text, &rest, i == 0, &field) ||
-            !read_field(text, column, field, &value[column])) {
+        bool there = next_field(text, &rest, i == 0, &field);
+        if (!there && column == TEXT_WRITEBACK) {
+            return give(text, value, false);
+        }
+        if (!there || !read_field(text, column, field, &value[column]) ||
+            __builtin_mul_overflow(value[column], text->unit[i], &value[column])) {
             return import_bad(text->import, line.at, field, text_columns[column].expected);
         }
     }
@@ -409,7 +455,7 @@ static char *text_line(struct text *text, struct span line)
         return import_bad(text->import, line.at, field,
                           "the end of the line (--columns ends here; - or ... takes more)");
     }
-    return give(text, value);
+    return give(text, value, has(text, TEXT_WRITEBACK));
 }
 
 static char *text_lines(void *parser, const char *lines, size_t bytes)

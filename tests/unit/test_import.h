@@ -56,15 +56,17 @@ static inline char *collect_ref(struct import_sink *sink, const struct import_re
 }
 
 static inline char *collect_refs(struct import_sink *sink, const struct import_ref *like,
-                                 const uint64_t *addr, const uint8_t *what, const uint64_t *size,
-                                 size_t refs)
+                                 const uint64_t *addr, const uint8_t *what,
+                                 const uint64_t *const column[REF_COLUMNS], size_t refs)
 {
     char *error = NULL;
     for (size_t i = 0; i < refs && error == NULL; i++) {
         struct import_ref ref = *like;
         ref.addr = addr[i];
         ref.what = what[i];
-        ref.column[COLUMN_SIZE] = size[i];
+        for (size_t c = 0; c < REF_COLUMNS; c++) {
+            ref.column[c] = column != NULL && column[c] != NULL ? column[c][i] : like->column[c];
+        }
         error = collect_ref(sink, &ref);
     }
     return error;
@@ -85,20 +87,37 @@ static inline void collected_reset(struct collected *collected)
     collected->sink = (struct import_sink){collect_begin, collect_ref, collect_refs, collect_note};
 }
 
+/* Imports pieces of memory as if they were the files "f", or "f", "g", "h", ... of a folder "d". */
+static inline char *collect_files(const struct import_format *format,
+                                  const struct import_options *options, const void *const *data,
+                                  const size_t *bytes, size_t files, struct collected *collected,
+                                  struct import_result *result)
+{
+    struct input *input[16] = {NULL};
+    struct input_set inputs = {.name = files == 1 ? "f" : "d", .input = input};
+    char *error = NULL;
+    collected_reset(collected);
+    *result = (struct import_result){0};
+    for (; error == NULL && inputs.inputs < files && inputs.inputs < 16; inputs.inputs++) {
+        size_t i = inputs.inputs;
+        const char name[2] = {(char)('f' + i), '\0'};
+        error = input_memory(name, data[i], bytes[i], &input[i]);
+    }
+    if (error == NULL) {
+        error = import_run(format, options, &inputs, &collected->sink, NULL, NULL, result);
+    }
+    for (size_t i = 0; i < 16; i++) {
+        input_close(input[i]);
+    }
+    return error;
+}
+
 /* Imports a text as if it were the file "f". */
 static inline char *collect(const struct import_format *format,
                             const struct import_options *options, const void *text, size_t bytes,
                             struct collected *collected, struct import_result *result)
 {
-    struct input *input = NULL;
-    collected_reset(collected);
-    *result = (struct import_result){0};
-    char *error = input_memory("f", text, bytes, &input);
-    if (error == NULL) {
-        error = import_run(format, options, input, &collected->sink, NULL, NULL, result);
-        input_close(input);
-    }
-    return error;
+    return collect_files(format, options, &text, &bytes, 1, collected, result);
 }
 
 #endif
