@@ -10,11 +10,11 @@
 
 /* Time accounts of a CPU. X(name, meaning) */
 #define MEMORY_ACCOUNTS(X)                                                                         \
-    X(execution, "instructions")                                                                   \
+    X(execution, "instructions, and waiting for caches beyond the first level")                    \
     X(tlb, "TLB refills: walks, second-level hits, forwarded ones")                                \
     X(local_stall, "waiting for memory of the own node")                                           \
     X(remote_stall, "waiting for memory of other nodes")                                           \
-    X(move, "migrations, replications, collapses: decision, bookkeeping, copy")                    \
+    X(move, "migrations, replications, collapses: decision, bookkeeping, copy, refetches")         \
     X(shootdown, "TLB shootdowns, started or suffered")                                            \
     X(monitor, "other work of the monitor: page faults, dispatches")                               \
     X(idle, "nothing to run")
@@ -36,6 +36,7 @@ enum memory_account {
     X(l2tlb_misses, "of them misses of the second-level TLB too")                                  \
     X(local_accesses, "references that reached memory of the own node")                            \
     X(remote_accesses, "references that reached memory of another node")                           \
+    X(refetches, "cached lines fetched again because their page had moved; no accesses")           \
     X(page_faults, "first touches of a page")                                                      \
     X(hot_pages, "hot-page signals raised")                                                        \
     X(migrations, "pages migrated on its behalf")                                                  \

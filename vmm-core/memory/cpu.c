@@ -14,6 +14,7 @@ void cpu_free(struct cpu *cpu)
     free(cpu->live);
     free(cpu->loads);
     free(cpu->stores);
+    free(cpu->refetches);
     free(cpu);
 }
 
@@ -30,7 +31,9 @@ static bool fill(const struct memory *memory, struct cpu *cpu)
     cpu->live = malloc(fast * sizeof *cpu->live);
     cpu->loads = calloc(memory->nodes, sizeof *cpu->loads);
     cpu->stores = calloc(memory->nodes, sizeof *cpu->stores);
-    if (!has_tlb || !has_l2tlb || !cpu->fast || !cpu->live || !cpu->loads || !cpu->stores)
+    cpu->refetches = calloc(memory->nodes, sizeof *cpu->refetches);
+    if (!has_tlb || !has_l2tlb || !cpu->fast || !cpu->live || !cpu->loads || !cpu->stores ||
+        !cpu->refetches)
         return false;
     for (size_t index = 0; index < fast; index++)
         cpu->fast[index] = (struct fast_entry){.vpn = TLB_EMPTY};

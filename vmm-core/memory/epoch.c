@@ -69,6 +69,26 @@ static void charge_stalls(struct memory *memory, struct cpu *cpu)
     }
 }
 
+/* Hits beyond the first level are part of execution; lines that went with their page are what the
+ * move cost. */
+static void charge_caches(struct memory *memory, struct cpu *cpu)
+{
+    for (uint32_t kind = 0; kind < 2; kind++) {
+        for (uint32_t level = 2; level <= MACHINE_CACHES_MAX; level++) {
+            if (cpu->hits[kind][level])
+                charge(memory, cpu, ACCOUNT_execution, cpu->hits[kind][level],
+                       memory->hit_ps[kind][level]);
+            cpu->hits[kind][level] = 0;
+        }
+    }
+    for (uint32_t node = 0; node < memory->nodes; node++) {
+        if (cpu->refetches[node])
+            charge(memory, cpu, ACCOUNT_move, cpu->refetches[node],
+                   epoch_latency_ps(memory, cpu->node, node));
+        cpu->refetches[node] = 0;
+    }
+}
+
 static void charge_execution(struct memory *memory, struct cpu *cpu)
 {
     const struct memory_cpu_counters *const count = &cpu->counters;
@@ -121,6 +141,7 @@ void epoch_end(struct memory *memory, bool last)
         cpu->active = false;
         fast_settle(memory, cpu);
         charge_execution(memory, cpu);
+        charge_caches(memory, cpu);
         charge_stalls(memory, cpu);
     }
     const uint64_t now_ns = clock_furthest_ps(memory) / PS_PER_NS;

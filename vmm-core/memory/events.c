@@ -4,10 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* References that a guest of its own looks at before they are replayed: they stay in the first
- * caches of the host. */
-#define OWN_REFERENCES 2048u
-
 char *memory_dispatch(struct memory *memory, uint32_t cpu, uint32_t stream, uint32_t space)
 {
     if (cpu >= memory->machine->cpus)
@@ -48,13 +44,40 @@ static char *check_own(const struct memory *memory)
                                 "memory_replay() and memory_forget()");
 }
 
+/* Index of the first writeback that no reference before `at` led to. */
+static uint32_t first_writeback(const struct caches_outcome *outcome, uint32_t at)
+{
+    uint32_t low = 0;
+    uint32_t high = outcome->writebacks;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (outcome->writeback[middle].at < at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 char *memory_replay(struct memory *memory, uint32_t cpu, const uint64_t *addr, const uint8_t *what,
                     size_t references, const struct caches_outcome *outcome, uint32_t at)
 {
-    (void)outcome;
-    (void)at;
     char *const error = check_cpu(memory, cpu);
-    return error ? error : fast_references(memory, memory->cpu[cpu], addr, what, references);
+    if (error)
+        return error;
+    struct replayed from = {.addr = addr, .what = what};
+    if (memory->has_caches) {
+        if (!outcome)
+            return strdup("the guest has caches; memory_replay() needs what they made of the "
+                          "references");
+        const uint32_t first = first_writeback(outcome, at);
+        from.level = outcome->level + at;
+        from.age = outcome->age + at;
+        from.writeback = outcome->writeback + first;
+        from.writebacks = outcome->writebacks - first;
+        from.at = at;
+    }
+    return fast_references(memory, memory->cpu[cpu], from, references);
 }
 
 char *memory_references(struct memory *memory, uint32_t cpu, const uint64_t *addr,
@@ -63,15 +86,17 @@ char *memory_references(struct memory *memory, uint32_t cpu, const uint64_t *add
     char *error = check_own(memory);
     if (!error)
         error = check_cpu(memory, cpu);
+    struct caches_outcome *const outcome = memory->has_caches ? &memory->outcome : NULL;
     for (size_t done = 0; done < references && !error;) {
         const size_t left = references - done;
-        const uint32_t some = left < OWN_REFERENCES ? (uint32_t)left : OWN_REFERENCES;
+        const uint32_t some = left < MEMORY_OWN_REFERENCES ? (uint32_t)left : MEMORY_OWN_REFERENCES;
+        memory->outcome.writebacks = 0;
         error = guest_references(memory->own, cpu, memory->cpu[cpu]->space, addr + done,
-                                 what + done, NULL, some, NULL, 0);
+                                 what + done, NULL, some, outcome, 0);
         if (!error)
             error = guest_commit(memory->own);
         if (!error)
-            error = fast_references(memory, memory->cpu[cpu], addr + done, what + done, some);
+            error = memory_replay(memory, cpu, addr + done, what + done, some, outcome, 0);
         done += some;
     }
     return error;

@@ -8,8 +8,10 @@
  * result: without it every reference would take reference_slow() and the counters would be the
  * same.
  *
- * The caches will stand between the translation and count_access(), which then only sees what
- * misses them.
+ * Where the guest has caches, their outcome stands between the translation and count_access(),
+ * which then only sees what reaches memory. A hit of the first level ends there; deeper ones are
+ * counted by level. A hit on a line that was last used before its page moved is not there any more
+ * (`fresh_from`): it is fetched again, which is counted and charged to the move.
  */
 #include "vmm-core/memory/internal.h"
 
@@ -108,6 +110,7 @@ static struct fast_entry *fill(struct memory *memory, struct cpu *cpu, uint64_t 
     *entry = (struct fast_entry){.vpn = vpn,
                                  .page = half->page,
                                  .stamp = tlb_entry,
+                                 .fresh_from = pmap_fresh_from(memory, half->page, half->node),
                                  .trigger = remote ? (uint16_t)memory->trigger : 0,
                                  .node = half->node,
                                  .read_only = !half->writable,
@@ -128,6 +131,11 @@ static inline __attribute__((always_inline)) bool count_access(struct fast_entry
     return unlikely(now == entry->trigger);
 }
 
+static uint16_t *counter_of(const struct memory *memory, const struct cpu *cpu, uint32_t page)
+{
+    return memory->count ? &memory->count[page * count_stride(memory->nodes) + cpu->node] : NULL;
+}
+
 /* A store to a page that has replicas: they collapse, and the CPU gets a writable mapping at once.
  */
 static void replica_fault(struct memory *memory, struct cpu *cpu, uint64_t vpn,
@@ -136,7 +144,37 @@ static void replica_fault(struct memory *memory, struct cpu *cpu, uint64_t vpn,
     const uint64_t fault_ps = memory->machine->costs.replica_fault_ns * PS_PER_NS;
     cpu_charge(cpu, ACCOUNT_move, fault_ps);
     collapse_now(memory, cpu, half->page, memory->page[half->page].master, fault_ps, "a store");
+    memory->page[half->page].moved = memory->now; /* this store comes after it */
     translate_again(memory, cpu, vpn, half, entry);
+}
+
+static inline bool is_stale(const struct fast_entry *entry, uint64_t now, uint32_t age)
+{
+    return now - age < entry->fresh_from;
+}
+
+/* A reference that is no access: a line that went with its page's last move, or a hit. */
+static void count_cached(struct cpu *cpu, const struct fast_entry *entry, uint8_t what,
+                         uint8_t level, bool stale)
+{
+    if (!stale) {
+        cpu->hits[(what & MEMORY_KIND_MASK) == MEMORY_FETCH][level]++;
+        return;
+    }
+    cpu->counters.refetches++;
+    cpu->refetches[entry->node]++;
+}
+
+/* What the policy hears of an access, after it was counted. */
+static __attribute__((noinline)) void tell(struct memory *memory, struct cpu *cpu, uint32_t page,
+                                           bool store, bool hot)
+{
+    if (hot)
+        signal_hot(memory, cpu, page, store);
+    if (!memory->period_left) {
+        memory->period_left = memory->wants.reference_period;
+        signal_reference(memory, cpu, page, store);
+    }
 }
 
 static char *take_failure(struct memory *memory)
@@ -146,8 +184,10 @@ static char *take_failure(struct memory *memory)
     return failure;
 }
 
+/* `level` and `age`: as the caches say; CACHES_MEMORY where there are none. */
 static __attribute__((noinline)) char *reference_slow(struct memory *memory, struct cpu *cpu,
-                                                      uint64_t vpn, uint8_t what)
+                                                      uint64_t vpn, uint8_t what, uint8_t level,
+                                                      uint32_t age)
 {
     struct tlb_half half = {.page = MEMORY_NONE};
     uint32_t tlb_entry = 0;
@@ -160,25 +200,47 @@ static __attribute__((noinline)) char *reference_slow(struct memory *memory, str
     if (collapses)
         replica_fault(memory, cpu, vpn, &half, &tlb_entry);
     struct fast_entry *const entry = fill(memory, cpu, vpn, &half, tlb_entry);
-    uint16_t *const mine =
-        memory->count ? &memory->count[half.page * count_stride(memory->nodes) + cpu->node] : NULL;
-    const bool hot = count_access(entry, store, mine);
+    const bool stale = is_stale(entry, memory->now, age);
+    const bool access = level == CACHES_MEMORY;
+    bool hot = false;
+    if (access)
+        hot = count_access(entry, store, counter_of(memory, cpu, half.page));
+    else
+        count_cached(cpu, entry, what, level, stale);
     if (collapses)
         signal_collapsed(memory, cpu, half.page);
     if (missed && (memory->wants.signals & POLICY_SIGNAL_TLB_MISS))
         signal_tlb_miss(memory, cpu, half.page, store);
-    if (hot)
-        signal_hot(memory, cpu, half.page, store);
+    if (access && memory->has_caches)
+        memory->period_left--;
+    if (hot || !memory->period_left)
+        tell(memory, cpu, half.page, store, hot);
     return take_failure(memory);
 }
 
-/* A stretch without an epoch's end or another border in it. Inlined twice: a policy that does not
- * ask for counters does not pay for them. */
-static inline __attribute__((always_inline)) char *stretch(struct memory *memory, struct cpu *cpu,
-                                                           const uint64_t *addr,
-                                                           const uint8_t *what, size_t references,
-                                                           bool counting)
+/* Counters of a stretch that has been replayed. */
+static void end_stretch(struct memory *memory, struct cpu *cpu, uint64_t before, uint64_t kinds,
+                        size_t references)
 {
+    memory->now = before + references;
+    struct memory_cpu_counters *const counters = &cpu->counters;
+    counters->references += references;
+    counters->fetches += (kinds >> LANE_SHIFT(MEMORY_FETCH)) & UINT16_MAX;
+    counters->loads += ((kinds >> LANE_SHIFT(MEMORY_LOAD)) & UINT16_MAX) +
+                       ((kinds >> LANE_SHIFT(MEMORY_TOUCH)) & UINT16_MAX);
+    counters->stores += (kinds >> LANE_SHIFT(MEMORY_STORE)) & UINT16_MAX;
+}
+
+/* A stretch without an epoch's end or another border in it. Inlined for each of what changes its
+ * work: a policy that does not ask for counters does not pay for them, nor a machine without caches
+ * for those. */
+static inline __attribute__((always_inline)) char *stretch(struct memory *memory, struct cpu *cpu,
+                                                           const struct replayed *from,
+                                                           size_t references, bool counting,
+                                                           bool cached)
+{
+    const uint64_t *const addr = from->addr;
+    const uint8_t *const what = from->what;
     const uint32_t page_shift = memory->page_shift;
     const uint32_t fast_shift = memory->fast_shift;
     const uint64_t fast_mask = (UINT64_C(1) << fast_shift) - 1;
@@ -192,47 +254,77 @@ static inline __attribute__((always_inline)) char *stretch(struct memory *memory
     for (size_t at = 0; at < references; at++) {
         const uint64_t vpn = addr[at] >> page_shift;
         const uint64_t store = is_store(what[at]);
+        const uint64_t now = before + at + 1;
+        const uint8_t level = cached ? from->level[at] : CACHES_MEMORY;
+        const uint32_t age = cached ? from->age[at] : 0;
         struct fast_entry *const entry = &fast[(vpn ^ (vpn >> fast_shift)) & fast_mask];
         kinds += UINT64_C(1) << LANE_SHIFT(what[at]);
         if (unlikely(((entry->vpn ^ vpn) | (store & entry->read_only)) != 0)) {
-            memory->now = before + at + 1;
-            char *const error = reference_slow(memory, cpu, vpn, what[at]);
+            memory->now = now;
+            char *const error = reference_slow(memory, cpu, vpn, what[at], level, age);
             if (error)
                 return error;
             count =
                 counting ? memory->count + cpu->node : NULL; /* a first touch may have moved it */
             continue;
         }
-        stamp[entry->stamp] = before + at + 1;
-        if (count_access(entry, store, counting ? &count[entry->page * stride] : NULL)) {
-            memory->now = before + at + 1;
-            signal_hot(memory, cpu, entry->page, store != 0);
+        stamp[entry->stamp] = now;
+        if (cached && level != CACHES_MEMORY) {
+            const bool stale = is_stale(entry, now, age);
+            if (level != 1 || stale)
+                count_cached(cpu, entry, what[at], level, stale);
+            continue;
+        }
+        const bool hot = count_access(entry, store, counting ? &count[entry->page * stride] : NULL);
+        if (cached)
+            memory->period_left--;
+        if (unlikely(hot) || (cached && unlikely(!memory->period_left))) {
+            memory->now = now;
+            tell(memory, cpu, entry->page, store != 0, hot);
             if (memory->failure)
                 return take_failure(memory);
         }
     }
-    memory->now = before + references;
-    struct memory_cpu_counters *const counters = &cpu->counters;
-    counters->references += references;
-    counters->fetches += (kinds >> LANE_SHIFT(MEMORY_FETCH)) & UINT16_MAX;
-    counters->loads += ((kinds >> LANE_SHIFT(MEMORY_LOAD)) & UINT16_MAX) +
-                       ((kinds >> LANE_SHIFT(MEMORY_TOUCH)) & UINT16_MAX);
-    counters->stores += (kinds >> LANE_SHIFT(MEMORY_STORE)) & UINT16_MAX;
+    end_stretch(memory, cpu, before, kinds, references);
     return NULL;
 }
 
 static __attribute__((noinline)) char *stretch_plain(struct memory *memory, struct cpu *cpu,
-                                                     const uint64_t *addr, const uint8_t *what,
-                                                     size_t references)
+                                                     const struct replayed *from, size_t references)
 {
-    return stretch(memory, cpu, addr, what, references, false);
+    return stretch(memory, cpu, from, references, false, false);
 }
 
 static __attribute__((noinline)) char *stretch_counting(struct memory *memory, struct cpu *cpu,
-                                                        const uint64_t *addr, const uint8_t *what,
+                                                        const struct replayed *from,
                                                         size_t references)
 {
-    return stretch(memory, cpu, addr, what, references, true);
+    return stretch(memory, cpu, from, references, true, false);
+}
+
+static __attribute__((noinline)) char *stretch_cached(struct memory *memory, struct cpu *cpu,
+                                                      const struct replayed *from,
+                                                      size_t references)
+{
+    return stretch(memory, cpu, from, references, false, true);
+}
+
+static __attribute__((noinline)) char *stretch_cached_counting(struct memory *memory,
+                                                               struct cpu *cpu,
+                                                               const struct replayed *from,
+                                                               size_t references)
+{
+    return stretch(memory, cpu, from, references, true, true);
+}
+
+static char *stretch_of(struct memory *memory, struct cpu *cpu, const struct replayed *from,
+                        size_t references)
+{
+    if (memory->has_caches)
+        return memory->count ? stretch_cached_counting(memory, cpu, from, references)
+                             : stretch_cached(memory, cpu, from, references);
+    return memory->count ? stretch_counting(memory, cpu, from, references)
+                         : stretch_plain(memory, cpu, from, references);
 }
 
 static size_t least(size_t one, uint64_t other)
@@ -251,16 +343,31 @@ static char *check_now(const struct memory *memory)
     return line;
 }
 
-/* What is due after a stretch, in this order: the nth reference, the epoch's end, the checker. */
+/* Lines that the references before `end` made the caches write to memory. Who waits for them is not
+ * modelled; they load the network. The second page of a reference, if it has not been referred to
+ * itself, has no home yet, and its lines are not counted. */
+static void count_writebacks(struct memory *memory, struct replayed *from, uint32_t end)
+{
+    while (from->writebacks && from->writeback->at < end) {
+        const struct caches_writeback it = *from->writeback++;
+        const uint64_t page = it.physical_address >> memory->page_shift;
+        from->writebacks--;
+        if (page < memory->pages && pmap_placed(memory, (uint32_t)page))
+            contention_writes(memory, memory->machine->cpu_node[it.cpu], memory->page[page].home,
+                              1);
+    }
+}
+
+/* What is due after a stretch, in this order: the nth reference (with caches it was told at once),
+ * the epoch's end, the checker. */
 static char *at_border(struct memory *memory, struct cpu *cpu, uint64_t last_addr,
                        uint8_t last_what)
 {
     if (!memory->period_left) {
-        memory->period_left = memory->wants.reference_period;
         const uint32_t mapping =
             guest_find(memory->guest, cpu->space, last_addr >> memory->page_shift);
-        signal_reference(memory, cpu, guest_mapped_page(memory->guest, mapping),
-                         is_store(last_what) != 0);
+        tell(memory, cpu, guest_mapped_page(memory->guest, mapping), is_store(last_what) != 0,
+             false);
     }
     if (!memory->epoch_left) {
         memory->acting = NULL;
@@ -276,25 +383,34 @@ static char *at_border(struct memory *memory, struct cpu *cpu, uint64_t last_add
     return NULL;
 }
 
-char *fast_references(struct memory *memory, struct cpu *cpu, const uint64_t *addr,
-                      const uint8_t *what, size_t references)
+char *fast_references(struct memory *memory, struct cpu *cpu, struct replayed from,
+                      size_t references)
 {
     char *error = NULL;
     memory->acting = cpu;
     while (references && !error) {
         size_t some =
             least(references < STRETCH_MAX ? references : STRETCH_MAX, memory->epoch_left);
-        some = least(least(some, memory->period_left), memory->check_left);
+        if (!memory->has_caches)
+            some = least(some, memory->period_left);
+        some = least(some, memory->check_left);
         cpu->active = true;
-        error = memory->count ? stretch_counting(memory, cpu, addr, what, some)
-                              : stretch_plain(memory, cpu, addr, what, some);
+        error = stretch_of(memory, cpu, &from, some);
         memory->epoch_left -= some;
-        memory->period_left -= some;
         memory->check_left -= some;
+        if (memory->has_caches)
+            count_writebacks(memory, &from, from.at + (uint32_t)some);
+        else
+            memory->period_left -= some;
         if (!error)
-            error = at_border(memory, cpu, addr[some - 1], what[some - 1]);
-        addr += some;
-        what += some;
+            error = at_border(memory, cpu, from.addr[some - 1], from.what[some - 1]);
+        from.addr += some;
+        from.what += some;
+        from.at += (uint32_t)some;
+        if (memory->has_caches) {
+            from.level += some;
+            from.age += some;
+        }
         references -= some;
     }
     memory->acting = NULL;

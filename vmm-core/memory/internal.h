@@ -31,6 +31,10 @@ enum memory_kind {
 };
 #define MEMORY_KIND_MASK 3u
 
+/* References that a guest of its own looks at before they are replayed: they stay in the first
+ * caches of the host. */
+#define MEMORY_OWN_REFERENCES 2048u
+
 #define PS_PER_NS 1000u
 /* Clocks stop here (106 days), so that neither a nonsensical idle time nor a sample that stands for
  * thousands of millions of references makes them run over. */
@@ -103,6 +107,7 @@ void tlb_flush(struct tlb *tlb);
 struct fast_entry {
     uint64_t vpn; /* TLB_EMPTY: none */
     uint64_t counts;
+    uint64_t fresh_from; /* ordinal: lines last used before it are those of another copy */
     uint32_t page;
     uint32_t stamp;    /* index of the TLB entry, whose stamp each hit renews */
     uint16_t trigger;  /* the node's count that makes the page hot; 0: it is local, never */
@@ -110,7 +115,7 @@ struct fast_entry {
     uint8_t read_only; /* a store goes the slow way */
     bool listed;       /* in cpu.live */
 };
-_Static_assert(sizeof(struct fast_entry) == 32, "two a cache line");
+_Static_assert(sizeof(struct fast_entry) == 40, "the table stays in the host's first cache");
 
 struct cpu {
     uint32_t index, node;
@@ -122,7 +127,9 @@ struct cpu {
     uint32_t live_count;
     bool active;              /* has executed references in this epoch */
     uint64_t *loads, *stores; /* [nodes] settled accesses of this epoch; fetches are loads */
-    uint64_t fetches_before, data_before; /* counters at the start of this epoch */
+    uint64_t *refetches;      /* [nodes] of this epoch */
+    uint64_t hits[2][MACHINE_CACHES_MAX + 1]; /* of this epoch, [is a fetch][level], from level 2 */
+    uint64_t fetches_before, data_before;     /* counters at the start of this epoch */
     struct memory_cpu_counters counters;
 };
 
@@ -132,14 +139,16 @@ struct cpu {
 
 struct page {
     uint64_t loads, stores, local; /* settled */
+    uint64_t moved;                /* lines last used before this ordinal are gone */
     uint32_t master;               /* frame; MEMORY_NONE: not placed yet, or freed */
     uint32_t replicas;             /* the first frame of a chain */
     uint32_t migrations, replications, collapses;
     uint8_t first_home, home; /* home: the master's node, also when the page has been freed */
 };
-_Static_assert(sizeof(struct page) == 48, "one a page");
+_Static_assert(sizeof(struct page) == 56, "one a page");
 
 struct frame {
+    uint64_t made;         /* of a replica: as `moved` of a page */
     uint32_t page;         /* owner; MEMORY_NONE: free */
     uint32_t next;         /* the page's next replica, or the node's next free frame */
     uint32_t older, newer; /* replicas of one node in the order they were made */
@@ -175,9 +184,12 @@ struct memory {
     struct policy_wants wants;
     void *state; /* the policy's */
     uint32_t nodes, page_shift, nodes_with_memory;
-    uint64_t tlb_random, policy_random; /* generators: neither disturbs the other */
-    uint64_t *host_frames;              /* [nodes] */
-    struct node *node;                  /* [nodes] */
+    bool has_caches;                            /* the guest's */
+    uint64_t hit_ps[2][MACHINE_CACHES_MAX + 1]; /* of a hit, as cpu.hits */
+    struct caches_outcome outcome;              /* of a guest of its own */
+    uint64_t tlb_random, policy_random;         /* generators: neither disturbs the other */
+    uint64_t *host_frames;                      /* [nodes] */
+    struct node *node;                          /* [nodes] */
 
     struct cpu **cpu;  /* [machine cpus] NULL: not used yet */
     struct cpu **used; /* in order of first use */
@@ -217,8 +229,18 @@ static inline void cpu_charge(struct cpu *cpu, enum memory_account account, uint
 uint64_t clock_furthest_ps(const struct memory *memory);
 
 /* fast.c */
-char *fast_references(struct memory *memory, struct cpu *cpu, const uint64_t *addr,
-                      const uint8_t *what, size_t references);
+/* References with what the caches made of them; `at`: index of the first, as writebacks count. */
+struct replayed {
+    const uint64_t *addr;
+    const uint8_t *what;
+    const uint8_t *level; /* NULL: no caches */
+    const uint32_t *age;
+    const struct caches_writeback
+        *writeback; /* the first that is not older than these references */
+    uint32_t writebacks, at;
+};
+char *fast_references(struct memory *memory, struct cpu *cpu, struct replayed from,
+                      size_t references);
 static inline uint32_t fast_index(const struct memory *memory, uint64_t vpn)
 {
     return (uint32_t)(vpn ^ (vpn >> memory->fast_shift)) & ((1u << memory->fast_shift) - 1);
@@ -243,6 +265,11 @@ static inline bool pmap_placed(const struct memory *memory, uint32_t page)
 {
     return page < memory->pages && memory->page[page].master != MEMORY_NONE;
 }
+/* Lines of the page that were last used before this ordinal are not those of its copy on `node`:
+ * they went when the page moved, or came from another copy. A CPU of another node that finds a new
+ * copy nearer at a later refill keeps what it fetched since that copy was made; when a page loses a
+ * copy, its lines go from all caches, also those of the copies that stay. */
+uint64_t pmap_fresh_from(const struct memory *memory, uint32_t page, uint32_t node);
 /* Gives the page its first frame. */
 char *pmap_add(struct memory *memory, uint32_t page, uint32_t frame);
 /* Frame of the page's copy on `node`, or MEMORY_NONE. */

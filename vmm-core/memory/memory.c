@@ -153,16 +153,39 @@ static char *set_up_policy(struct memory *memory)
     return memory->count ? NULL : memory_short();
 }
 
+/* What a hit of each level costs; those of the first are part of an instruction's time. */
+static void set_up_hits(struct memory *memory)
+{
+    for (uint32_t index = 0; index < memory->machine->caches; index++) {
+        const struct machine_cache *const it = &memory->machine->cache[index];
+        if (it->level < 2 || it->level > MACHINE_CACHES_MAX)
+            continue;
+        const uint64_t ps = (uint64_t)it->latency_ns * PS_PER_NS;
+        if (strcmp(it->kind, "instruction") != 0)
+            memory->hit_ps[0][it->level] = ps;
+        if (strcmp(it->kind, "data") != 0)
+            memory->hit_ps[1][it->level] = ps;
+    }
+}
+
 static char *set_up_guest(struct memory *memory)
 {
+    char *error = NULL;
     memory->guest = memory->options.guest;
-    if (memory->guest)
-        return NULL;
-    const struct guest_options options = {.machine = memory->machine,
-                                          .misses = memory->options.misses};
-    char *const error = guest_new(&options, &memory->own);
-    memory->guest = memory->own;
-    return error;
+    if (!memory->guest) {
+        const struct guest_options options = {.machine = memory->machine,
+                                              .misses = memory->options.misses};
+        error = guest_new(&options, &memory->own);
+        memory->guest = memory->own;
+    }
+    if (error)
+        return error;
+    memory->has_caches = guest_has_caches(memory->guest);
+    set_up_hits(memory);
+    return memory->own && memory->has_caches &&
+                   !guest_outcome_new(&memory->outcome, MEMORY_OWN_REFERENCES)
+               ? memory_short()
+               : NULL;
 }
 
 static char *set_up(struct memory *memory)
@@ -192,6 +215,8 @@ static char *set_up(struct memory *memory)
         error = set_up_nodes(memory);
     if (!error)
         error = set_up_guest(memory);
+    if (!error)
+        error = contention_new(memory);
     if (error)
         return error;
     memory->host.services = &memory_services;
@@ -240,6 +265,8 @@ void memory_free(struct memory *memory)
     free(memory->epoch_accesses);
     free(memory->traffic_loads);
     free(memory->traffic_stores);
+    guest_outcome_free(&memory->outcome);
+    contention_free(memory);
     free(memory->failure);
     guest_free(memory->own);
     free(memory);

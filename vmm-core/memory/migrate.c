@@ -54,7 +54,9 @@ enum policy_answer migrate_page(struct memory *memory, uint32_t page, uint32_t n
         }
         shootdown_ps = shootdown(memory, cpu, page);
         move_ps += costs->copy_page_ns * PS_PER_NS;
+        contention_copy(memory, cpu->node, it->home, node);
         frames_give_back(memory, it->master);
+        it->moved = memory->now + 1;
         it->master = frame;
         it->home = (uint8_t)node;
     }

@@ -56,6 +56,14 @@ uint32_t pmap_copy_on(const struct memory *memory, uint32_t page, uint32_t node)
     return frame;
 }
 
+uint64_t pmap_fresh_from(const struct memory *memory, uint32_t page, uint32_t node)
+{
+    const struct page *const it = &memory->page[page];
+    const uint32_t frame = it->home == node ? MEMORY_NONE : pmap_copy_on(memory, page, node);
+    const uint64_t made = frame == MEMORY_NONE ? 0 : memory->frame[frame].made;
+    return made > it->moved ? made : it->moved; /* another replica may have gone since */
+}
+
 uint32_t pmap_nearest(const struct memory *memory, uint32_t page, uint32_t node)
 {
     const struct page *const it = &memory->page[page];

@@ -36,6 +36,8 @@ enum policy_answer replicate_page(struct memory *memory, uint32_t page, uint32_t
     struct page *const it = &memory->page[page];
     action.from = it->home;
     pmap_add_replica(memory, page, frame);
+    memory->frame[frame].made = memory->now + 1;
+    contention_copy(memory, cpu->node, it->home, node);
     const uint64_t shootdown_ps = shootdown_to_replica(memory, cpu, page, node);
     const struct machine_costs *const costs = &memory->machine->costs;
     const uint64_t move_ps = (costs->move_page_ns + costs->copy_page_ns) * PS_PER_NS;
@@ -54,6 +56,7 @@ void collapse_now(struct memory *memory, struct cpu *cpu, uint32_t page, uint32_
     struct page *const it = &memory->page[page];
     const uint64_t shootdown_ps = shootdown(memory, cpu, page);
     pmap_keep_only(memory, page, keep);
+    it->moved = memory->now + 1;
     const uint64_t move_ps = memory->machine->costs.move_page_ns * PS_PER_NS;
     cpu_charge(cpu, ACCOUNT_move, move_ps);
     cpu->counters.collapses++;
@@ -93,6 +96,7 @@ void reclaim_replica(struct memory *memory, struct cpu *cpu, uint32_t frame)
     const uint32_t node = memory->frame[frame].node;
     const uint64_t shootdown_ps = shootdown(memory, cpu, page);
     pmap_drop_replica(memory, page, frame);
+    memory->page[page].moved = memory->now + 1;
     const uint64_t move_ps = memory->machine->costs.move_page_ns * PS_PER_NS;
     cpu_charge(cpu, ACCOUNT_move, move_ps);
     action_log(memory, cpu,
