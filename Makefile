@@ -75,8 +75,8 @@ $(BUILD)/%.o: %.c $(BUILD)/schema.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
-# encoding is as fast as its loops become vectors
-$(BUILD)/collector/trace/codec-%.o $(BUILD)/collector/trace/block-row.o: CFLAGS := $(subst -O2,-O3,$(CFLAGS))
+# encoding and queueing are as fast as their loops become vectors
+$(BUILD)/vmm-core/machine/network-steps.o $(BUILD)/collector/trace/codec-%.o $(BUILD)/collector/trace/block-row.o: CFLAGS := $(subst -O2,-O3,$(CFLAGS))
 
 # a plain `make` on a machine without the libraries says so, before the compiler does in its way
 libraries-found:

@@ -70,8 +70,10 @@ void mva_steps_start(struct mva_steps *steps, uint32_t classes, uint32_t station
  * part of its cycle. */
 double mva_step(struct mva_steps *steps, const struct mva_model *model);
 /* One step over the populations with one customer less; the largest change of a queue that is
- * found, as a part of one more than it. 0 where there are too many classes. */
-double mva_step_thinned(struct mva_steps *steps, const struct mva_model *model);
+ * found, as a part of one more than it. 0 where there are too many classes. What it finds counts
+ * for `gain` of the way: 1 where it follows every mva_step(), and less where several steps of that
+ * go before, which swings otherwise. */
+double mva_step_thinned(struct mva_steps *steps, const struct mva_model *model, double gain);
 
 /* All steps from the start, until nothing changes by more than one part in 10^9. */
 bool mva_approximate(const struct mva_model *model, double *residence);

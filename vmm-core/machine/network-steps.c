@@ -155,7 +155,7 @@ static void step_without(struct mva_steps *steps, const struct mva_model *model,
     }
 }
 
-double mva_step_thinned(struct mva_steps *steps, const struct mva_model *model)
+double mva_step_thinned(struct mva_steps *steps, const struct mva_model *model, double gain)
 {
     if (!steps->corrected)
         return 0;
@@ -180,7 +180,7 @@ double mva_step_thinned(struct mva_steps *steps, const struct mva_model *model)
             const double thinned = steps->queue[k] - left;
             const double change = fabs(thinned - steps->thinned[row + k]) / (1 + whole[k]);
             most = change > most ? change : most;
-            steps->thinned[row + k] = thinned;
+            steps->thinned[row + k] += gain * (thinned - steps->thinned[row + k]);
         }
     }
     return most;
@@ -194,7 +194,7 @@ bool mva_approximate(const struct mva_model *model, double *residence)
         mva_steps_start(&steps, model->classes, model->stations);
         for (uint32_t step = 0; step < LIMIT; step++) {
             const double whole = mva_step(&steps, model);
-            const double thinned = mva_step_thinned(&steps, model);
+            const double thinned = mva_step_thinned(&steps, model, 1);
             if (whole < CONVERGED && thinned < CONVERGED)
                 break;
         }
