@@ -26,7 +26,7 @@ is_pdf() { starts_with "$1" '%PDF-' && [ "$(tail -c 6 "$1" | tr -d '\n')" = '%%E
 # a text picture says trace and machine, and no line is longer than it may be
 is_txt() { grep -q 'n8.db' "$1" && ! grep -qE '^.{101,}$' "$1"; }
 
-charts='compare locality actions traffic placement regions'
+charts='compare locality actions contention traffic placement regions'
 for format in png svg pdf txt; do
   run "$plot" --format $format --run 2,3,4,13 -o "$TMP/$format" "$TMP/n8.db" --chart "${charts// /,}"
   [ "$rc" = 0 ] || fail "all charts are drawn as $format" "$err"
@@ -97,5 +97,5 @@ sqlite3 "$TMP/bare.db" "ATTACH '$TMP/n8.db' AS n8; INSERT INTO trace SELECT * FR
 "$plot" --chart regions --results "$TMP/n8.db" --run 2,3,4 -o "$TMP/other" "$TMP/bare.db" >/dev/null
 check "--results reads the runs from another file" cmp "$TMP/other/regions.flash-8.shares.tsv" "$TMP/png/regions.flash-8.shares.tsv"
 
-check "--list-charts names every chart with what it shows" test "$("$plot" --list-charts | awk '{ print $1 }' | tr '\n' ' ')" = 'actions compare heat locality placement regions traffic '
+check "--list-charts names every chart with what it shows" test "$("$plot" --list-charts | awk '{ print $1 }' | tr '\n' ' ')" = 'actions compare contention heat locality placement regions traffic '
 finish

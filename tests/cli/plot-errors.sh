@@ -22,7 +22,7 @@ done
 for id in x 0 -3 1.5 99999999999999999999; do
   refuses "--run=$id is refused" 2 'not a run' "$plot" --run=$id -o "$TMP/o" "$TMP/t.db"
 done
-refuses "an unknown chart lists the charts" 1 "no chart 'pie'; there are actions, compare, heat, locality, placement, regions, traffic" \
+refuses "an unknown chart lists the charts" 1 "no chart 'pie'; there are actions, compare, contention, heat, locality, placement, regions, traffic" \
   "$plot" --chart pie -o "$TMP/o" "$TMP/t.db"
 refuses "a run that is not there is named" 1 't.db: no run 77' "$plot" --run 1,77 -o "$TMP/o" "$TMP/t.db"
 refuses "a database without runs says what to do" 1 'empty.db: holds no runs to draw; make some with: disco-replay' "$plot" -o "$TMP/o" "$TMP/empty.db"

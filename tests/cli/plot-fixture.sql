@@ -25,7 +25,7 @@ INSERT INTO trace_region
 
 INSERT INTO run
   SELECT 1 + m.i * policies + k.i, k.name, k.parameters,
-         CASE m.i WHEN 0 THEN 'flash-' || nodes ELSE '2-socket' END, '{}', 'compact', 'references', 'off', 1,
+         CASE m.i WHEN 0 THEN 'flash-' || nodes ELSE '2-socket' END, '{}', 'compact', 'references', 'on', 1,
          16384, '{}', '0.1.0', 'fixture.db', '0'
   FROM f, number m, kind k WHERE m.i < machines AND k.i < policies ORDER BY 1;
 CREATE TEMP TABLE r AS SELECT run.*, kind.*, nodes, steps, pages, regions, refs FROM run JOIN kind ON kind.name = policy, f;
@@ -51,10 +51,16 @@ INSERT INTO run_epoch
   SELECT run_id, n.i, n.i * (refs / steps), refs / steps, n.i * 1000000, (n.i + 1) * 1000000,
          local, refs / steps - local,
          moves * (n.i * 37 % 11) * pages / 400 / (1 + n.i * 8 / steps), copies * (n.i * 53 % 7) * pages / 400 / (1 + n.i * 5 / steps),
-         copies * (n.i * 29 % 3), (moves + copies) * (n.i * 29 % 5), pages, copies * n.i / 2
+         copies * (n.i * 29 % 3), (moves + copies) * (n.i * 29 % 5), pages, copies * n.i / 2,
+         300 + 200 * (1 - locality) * (n.i % 13) / 13, nullif(900 + 900 * (1 - locality) * (n.i % 17) / 17, 900),
+         (1 - locality) * (0.5 + 0.5 * n.i / steps), CASE nodes WHEN 2 THEN NULL ELSE (1 - locality) * 0.4 END, 3 * (1 - locality)
   FROM (SELECT r.*, number.i AS step, cast(refs / steps * min(1, locality * (0.8 + 0.25 * number.i / steps) + 0.05 *
                ((number.i * 7919 + run_id * 31) % 17) / 17.0) AS INTEGER) AS local
         FROM r, number WHERE number.i < steps) AS e JOIN number n ON n.i = e.step;
+
+INSERT INTO run_epoch_station
+  SELECT run_id, step, 'controller', n.i, n.i, local_accesses / nodes, controller_utilisation, local_latency_ns / 2, queue_length
+  FROM run_epoch JOIN r USING (run_id), number n WHERE n.i < nodes AND step < 64;
 
 INSERT INTO run_page
   SELECT run_id, n.i, 0, 1000000 + (n.i / (1 + pages / regions)) * 100000 + n.i % (1 + pages / regions),
