@@ -50,6 +50,8 @@ struct policy_page {
     uint32_t moves_total; /* migrations since the start */
 };
 
+#define POLICY_NO_PAGE UINT32_MAX
+
 /* What happened. */
 struct policy_event {
     uint32_t page;
@@ -58,6 +60,9 @@ struct policy_event {
     bool store;
     uint64_t time_ns; /* model time at the start of this epoch */
     uint64_t vpn;     /* virtual page number that was touched; place() alone, which a fault tells */
+    /* place() alone, and only where policy_wants.tables asks: the page is a page table of this level
+     * (1: of 4 KiB pages), made because `vpn` is mapped; `page` is POLICY_NO_PAGE. 0: a page. */
+    uint32_t table_level;
 };
 
 struct policy_host;
@@ -137,6 +142,8 @@ struct policy_wants {
     uint64_t reset_ns;         /* counters go back to 0 so often; 0: never */
     uint64_t tick_ns;          /* tick() so often in model time; 0: never. At epoch borders */
     uint64_t reference_period; /* POLICY_SIGNAL_REFERENCE: every nth */
+    bool
+        tables; /* place() is asked for page tables too; otherwise they go where they are first used */
 };
 
 struct policy_setup {

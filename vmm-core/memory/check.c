@@ -117,6 +117,8 @@ static char *check_frames(const struct memory *memory, const struct marks *marks
     char *error = check_free_frames(memory, marks);
     for (uint32_t page = 0; page < memory->pages && !error; page++)
         error = check_page(memory, marks, page);
+    if (!error)
+        error = walk_check(memory, marks->frame);
     if (error)
         return error;
 
@@ -191,14 +193,17 @@ static char *check_tlb(const struct memory *memory, const struct cpu *cpu, const
             if (half.page == MEMORY_NONE)
                 continue;
             valid++;
-            const uint64_t vpn = (tlb->tag[entry] << tlb->halves_shift) + at;
-            if (tlb->tag[entry] == TLB_EMPTY || tlb_find(tlb, tlb->space[entry], vpn) != entry)
+            const uint64_t key = (tlb->tag[entry] << tlb->halves_shift) + at;
+            const uint64_t vpn = tlb_key_vpn(key, tlb_key_order(tlb, key));
+            if (tlb->tag[entry] == TLB_EMPTY || tlb_find(tlb, tlb->space[entry], key) != entry)
                 return wrong("CPU %u: entry %u of its %s cannot be found by its tag", cpu->index,
                              entry, where);
             if (one_space && tlb->space[entry] != cpu->space)
                 return wrong("CPU %u: its %s holds space %u, but space %u runs", cpu->index, where,
                              tlb->space[entry], cpu->space);
             error = check_translation(memory, cpu, where, tlb->space[entry], vpn, half);
+            if (!error)
+                error = walk_check_mapped(memory, cpu, tlb->space[entry], vpn);
         }
         if (!error && !valid && tlb->tag[entry] != TLB_EMPTY)
             return wrong("CPU %u: entry %u of its %s is in use with no valid page", cpu->index,
@@ -207,7 +212,7 @@ static char *check_tlb(const struct memory *memory, const struct cpu *cpu, const
     return error;
 }
 
-static char *check_fast(const struct memory *memory, const struct cpu *cpu)
+static char *check_fast(const struct memory *memory, struct cpu *cpu)
 {
     for (uint32_t index = 0; index < 1u << memory->fast_shift; index++) {
         const struct fast_entry *const it = &cpu->fast[index];
@@ -231,8 +236,12 @@ static char *check_fast(const struct memory *memory, const struct cpu *cpu)
         if (!cpu->tlb.entries)
             continue;
         uint32_t entry = 0;
-        const struct tlb_half *const half = tlb_lookup(&cpu->tlb, cpu->space, it->vpn, &entry);
-        if (!half || entry != it->stamp || half->page != it->page || half->node != it->node)
+        const struct tlb *const tlb = tlb_levels_lookup(memory, cpu, 1, it->vpn, &entry);
+        const struct tlb_half *const half = !tlb              ? NULL
+                                            : tlb->halves > 1 ? tlb_half_of(tlb, entry, it->vpn)
+                                                              : &tlb->half[entry];
+        if (!half || tlb->first_stamp + entry != it->stamp || half->page != it->page ||
+            half->node != it->node)
             return wrong("CPU %u: its fast table maps page %u otherwise than its TLB", cpu->index,
                          it->page);
     }
@@ -243,8 +252,10 @@ static char *check_cpus(const struct memory *memory)
 {
     char *error = NULL;
     for (uint32_t at = 0; at < memory->used_count && !error; at++) {
-        const struct cpu *const cpu = memory->used[at];
-        error = check_tlb(memory, cpu, &cpu->tlb, "TLB", !memory->machine->tlb.tagged);
+        struct cpu *const cpu = memory->used[at];
+        for (uint32_t array = 0; array <= cpu->mores && !error; array++)
+            error =
+                check_tlb(memory, cpu, tlb_array(cpu, array), "TLB", !memory->machine->tlb.tagged);
         if (!error)
             error = check_tlb(memory, cpu, &cpu->l2tlb, "second-level TLB", false);
         if (!error)

@@ -33,7 +33,13 @@ enum memory_account {
     X(loads, "of them loads, and touches of unknown kind")                                         \
     X(stores, "of them stores")                                                                    \
     X(tlb_misses, "misses of the hardware TLB")                                                    \
-    X(l2tlb_misses, "of them misses of the second-level TLB too")                                  \
+    X(l2tlb_misses, "of them misses of the second-level TLB too, the hardware's or the monitor's") \
+    X(walks, "page walks of the hardware, where tables are modelled")                              \
+    X(walk_hits, "table entries that walks found in the CPU's data caches")                        \
+    X(walk_reads_local, "table entries that walks read from memory of the own node")               \
+    X(walk_reads_remote, "table entries that walks read from memory of another node")              \
+    X(walk_local_ps, "time of the former, in ps: part of the account tlb")                         \
+    X(walk_remote_ps, "time of the latter, in ps: part of the account tlb")                        \
     X(local_accesses, "references that reached memory of the own node")                            \
     X(remote_accesses, "references that reached memory of another node")                           \
     X(refetches, "cached lines fetched again because their page had moved; no accesses")           \

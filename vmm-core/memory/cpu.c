@@ -8,8 +8,9 @@ void cpu_free(struct cpu *cpu)
 {
     if (!cpu)
         return;
-    tlb_free(&cpu->tlb);
+    tlb_levels_free(cpu);
     tlb_free(&cpu->l2tlb);
+    walker_free(&cpu->walker);
     free(cpu->fast);
     free(cpu->live);
     free(cpu->loads);
@@ -23,7 +24,8 @@ static bool fill(const struct memory *memory, struct cpu *cpu)
     const struct machine_tlb *const tlb = &memory->machine->tlb;
     const struct machine_l2tlb *const l2tlb = &memory->machine->l2tlb;
     const bool software = tlb->entries && tlb->refill == TLB_REFILL_SOFTWARE;
-    const bool has_tlb = tlb_new(&cpu->tlb, tlb->entries, tlb->ways, tlb->pages_per_entry);
+    const bool has_tlb =
+        tlb_levels_new(memory, cpu) && walker_new(&cpu->walker, &tlb->walk, memory->nodes);
     const bool has_l2tlb =
         tlb_new(&cpu->l2tlb, software ? l2tlb->entries : 0, l2tlb->ways, tlb->pages_per_entry);
     const size_t fast = (size_t)1 << memory->fast_shift;

@@ -53,6 +53,7 @@ static void charge_stalls(struct memory *memory, struct cpu *cpu)
 {
     for (uint32_t node = 0; node < memory->nodes; node++) {
         const uint64_t accesses = cpu->loads[node] + cpu->stores[node];
+        walk_charge(cpu, node, epoch_latency_ps(memory, cpu->node, node));
         if (!accesses)
             continue;
         const bool local = node == cpu->node;

@@ -22,7 +22,7 @@ char *memory_dispatch(struct memory *memory, uint32_t cpu, uint32_t stream, uint
     if (other_space || (other_stream && !tagged))
         fast_flush(memory, on);
     if ((other_space || other_stream) && !tagged)
-        tlb_flush(&on->tlb);
+        tlb_levels_flush(on);
     on->running = true;
     on->stream = stream;
     on->space = space;
@@ -108,6 +108,7 @@ char *memory_forget(struct memory *memory)
     const struct guest_gone *const gone = guest_gone(memory->guest, &count);
     for (size_t at = 0; at < count; at++) {
         shootdown_mapping(memory, gone[at].space, gone[at].vpn);
+        tables_unmap(memory, gone[at].space, gone[at].vpn, 1);
         if (gone[at].last && pmap_placed(memory, gone[at].page))
             pmap_free(memory, gone[at].page);
     }

@@ -5,7 +5,8 @@
  *   guest     (space, VPN) -> PPN, backmaps, shares: one for all memories              guest*.c
  *   page      pmap: one record a PPN: its copies, its totals                             pmap.c
  *   frame     memmap: one record a machine page in use: owner, next copy, node           frames.c
- *   tlb       both TLB levels of a CPU                                                   tlb.c
+ *   tlb       the arrays of a CPU's TLBs (tlb.h)                                         tlb.c
+ *   tables    page tables that hardware walks (walk.h)                          tables.c, walk.c
  *   fast      direct-mapped shadow of the TLB's valid entries, for speed only            fast.c
  *
  * Indices are 32 bits wide and MEMORY_NONE means none. Records are only ever made on first use, so
@@ -21,6 +22,7 @@
 #include "vmm-core/memory/guest-tables.h"
 #include "vmm-core/memory/memory.h"
 #include "vmm-core/memory/records.h"
+#include "vmm-core/memory/walk.h"
 
 /* The `what` byte of a reference, as memory.h describes it. */
 enum memory_kind {
@@ -55,50 +57,6 @@ static inline uint32_t random_below(uint64_t *state, uint32_t limit)
     return (uint32_t)(((unsigned __int128)random_next(state) * limit) >> 64);
 }
 
-/* ---- TLB (tlb.c) ------------------------------------------------------------------------- */
-
-#define TLB_EMPTY      UINT64_MAX /* no VPN: pages have at least two bytes */
-#define TLB_HALVES_MAX 2u
-
-/* One page of an entry. */
-struct tlb_half {
-    uint32_t page; /* MEMORY_NONE: invalid */
-    uint8_t node;  /* of the copy that serves it */
-    bool writable; /* exactly when the page has no replica */
-};
-
-/* Set-associative, entry `set * ways + way`. An entry is in use while any half of it is valid. */
-struct tlb {
-    uint32_t entries, ways, halves; /* entries 0: there is none */
-    uint32_t halves_shift, set_mask, filter_mask;
-    uint64_t *tag;   /* [entries] VPN / halves, or TLB_EMPTY */
-    uint64_t *stamp; /* [entries] ordinal of the last reference that used it; [1] if no entries */
-    uint32_t *space; /* [entries] */
-    struct tlb_half *half; /* [entries * halves] */
-    uint32_t *used;        /* [sets] entries in use */
-    uint32_t *filter;      /* [filter_mask + 1] entries in use by a hash of (space, tag) */
-};
-
-bool tlb_new(struct tlb *tlb, uint32_t entries, uint32_t ways, uint32_t halves);
-void tlb_free(struct tlb *tlb);
-/* The entry whose tag holds the page, its half valid or not; MEMORY_NONE: none. */
-uint32_t tlb_find(const struct tlb *tlb, uint32_t space, uint64_t vpn);
-/* The half of a found entry. */
-static inline struct tlb_half *tlb_half_of(const struct tlb *tlb, uint32_t entry, uint64_t vpn)
-{
-    return &tlb->half[(size_t)entry * tlb->halves + (vpn & (tlb->halves - 1))];
-}
-/* Valid half of (space, VPN), or NULL; *entry is set when it is not NULL. */
-struct tlb_half *tlb_lookup(const struct tlb *tlb, uint32_t space, uint64_t vpn, uint32_t *entry);
-/* Where a refill goes: the entry with this tag; else the lowest free way of the set; else a victim:
- * one draw of `random`, or with NULL the least recently used way. */
-uint32_t tlb_slot(const struct tlb *tlb, uint32_t space, uint64_t vpn, uint64_t *random);
-void tlb_write(struct tlb *tlb, uint32_t entry, uint32_t space, uint64_t vpn,
-               const struct tlb_half *halves, uint64_t stamp);
-/* Makes a half invalid, and the entry free when it was the last valid one. */
-void tlb_invalidate(struct tlb *tlb, uint32_t entry, uint64_t vpn);
-void tlb_flush(struct tlb *tlb);
-
 /* ---- CPUs (cpu.c) and their fast tables (fast.c) -------------------------------------------- */
 
 /* A valid page of the TLB, or with no TLB a translation of the current space. `counts` holds what
@@ -121,7 +79,11 @@ struct cpu {
     uint32_t index, node;
     bool running; /* a stream has been dispatched on it */
     uint32_t stream, space;
-    struct tlb tlb, l2tlb;
+    struct tlb tlb;   /* the hardware's; where it has several arrays, the first level's for 4 KiB */
+    struct tlb *more; /* [mores] its other arrays, by rising level */
+    uint32_t mores;
+    struct tlb l2tlb; /* the monitor's, in memory */
+    struct walker walker;
     struct fast_entry *fast;
     uint32_t *live; /* indices of fast entries filled since the last flush */
     uint32_t live_count;
@@ -147,9 +109,11 @@ struct page {
 };
 _Static_assert(sizeof(struct page) == 56, "one a page");
 
+#define FRAME_OF_TABLE (MEMORY_NONE - 1) /* as owner: a page table (tables.c) */
+
 struct frame {
     uint64_t made;         /* of a replica: as `moved` of a page */
-    uint32_t page;         /* owner; MEMORY_NONE: free */
+    uint32_t page;         /* owner; MEMORY_NONE: free; or FRAME_OF_TABLE */
     uint32_t next;         /* the page's next replica, or the node's next free frame */
     uint32_t older, newer; /* replicas of one node in the order they were made */
     uint32_t index;        /* of the frame in its node's memory */
@@ -205,6 +169,8 @@ struct memory {
     uint16_t *count; /* [pages_room][count_stride] or NULL: nobody asked */
     struct frame *frame;
     uint32_t frames, frames_room;
+    struct tables tables;
+    uint32_t orders; /* bit n: pages of 512^n are mapped, or have been (tlb.h) */
 
     uint64_t now; /* ordinal of the reference in work or last done; the first is 1 */
     uint64_t epoch_left, period_left, check_left; /* references until each is due */
@@ -250,15 +216,20 @@ void fast_flush(struct memory *memory, struct cpu *cpu);
 void fast_settle(struct memory *memory, struct cpu *cpu);
 void fast_settle_page(struct memory *memory, uint32_t page);
 
-/* translate.c: everything a reference does that is not a hit in the fast table. */
+/* translate.c: everything a reference does that is not a hit in the fast table. `entry`: the place of
+ * the TLB entry's stamp, from cpu.tlb.stamp on. */
 char *translate(struct memory *memory, struct cpu *cpu, uint64_t vpn, struct tlb_half *half,
                 uint32_t *entry, bool *missed);
+/* Order of the page that a mapping of the guest's is part of (tlb.h). */
+uint32_t translate_order(const struct memory *memory, uint32_t mapping);
 /* Writes the translation anew into both TLBs, at no charge: the end of a fault handler. */
 void translate_again(struct memory *memory, struct cpu *cpu, uint64_t vpn, struct tlb_half *half,
                      uint32_t *entry);
 
 /* place.c: the page's first reference here. */
 char *place_first_touch(struct memory *memory, struct cpu *cpu, uint32_t page);
+/* The node wanted, also when it has no memory, or the next by distance with room; false: none has. */
+bool place_find_room(struct memory *memory, struct cpu *cpu, uint32_t wanted, uint32_t *node);
 
 /* pmap.c */
 static inline bool pmap_placed(const struct memory *memory, uint32_t page)

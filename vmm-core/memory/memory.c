@@ -206,6 +206,11 @@ static char *set_up(struct memory *memory)
                              "it must be at most 2^31");
     memory->page_shift = (uint32_t)__builtin_ctz(memory->machine->page_bytes);
     memory->nodes = memory->machine->nodes;
+    memory->orders = 1;
+    tables_new(&memory->tables,
+               memory->machine->tlb.refill == TLB_REFILL_HARDWARE && memory->machine->tlb.entries
+                   ? memory->machine->tlb.walk.levels
+                   : 0);
     memory->fast_shift = fast_shift_for(&memory->machine->tlb);
     memory->check_left = options->check_every ? options->check_every : UINT64_MAX;
     memory->tlb_random = options->seed;
@@ -262,6 +267,7 @@ void memory_free(struct memory *memory)
     free(memory->page);
     free(memory->count);
     free(memory->frame);
+    tables_free(&memory->tables);
     free(memory->epoch_accesses);
     free(memory->traffic_loads);
     free(memory->traffic_stores);

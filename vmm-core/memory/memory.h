@@ -154,6 +154,7 @@ const uint64_t *memory_traffic_stores(const struct memory *memory);
 struct memory_node_state {
     uint64_t frames, frames_used, frames_used_most; /* replicas included */
     uint64_t replica_frames, replica_frames_most;
+    uint64_t table_frames;                    /* page tables, of frames_used */
     uint64_t local_accesses, remote_accesses; /* served by this node's memory */
 };
 struct memory_node_state memory_node(const struct memory *memory, uint32_t node);

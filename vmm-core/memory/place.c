@@ -4,9 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The node asked for, also when it has no memory, then the others with memory by distance from it.
- */
-static bool find_room(struct memory *memory, struct cpu *cpu, uint32_t wanted, uint32_t *node)
+bool place_find_room(struct memory *memory, struct cpu *cpu, uint32_t wanted, uint32_t *node)
 {
     for (uint32_t at = 0; at < memory->nodes_with_memory; at++) {
         *node = memory->node[wanted].by_distance[at];
@@ -38,7 +36,7 @@ char *place_first_touch(struct memory *memory, struct cpu *cpu, uint32_t page)
     }
     char *error = NULL;
     uint32_t frame = 0;
-    if (!find_room(memory, cpu, node, &node)) {
+    if (!place_find_room(memory, cpu, node, &node)) {
         if (asprintf(&error, "memory of the machine is full after %u pages; use a larger machine",
                      memory->pages) < 0)
             error = NULL;

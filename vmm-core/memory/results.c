@@ -35,6 +35,7 @@ struct memory_node_state memory_node(const struct memory *memory, uint32_t node)
                                       .frames_used_most = it->used_most,
                                       .replica_frames = it->replicas,
                                       .replica_frames_most = it->replicas_most,
+                                      .table_frames = memory->tables.used_on[node],
                                       .local_accesses = it->local_accesses,
                                       .remote_accesses = it->remote_accesses};
 }

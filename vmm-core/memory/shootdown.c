@@ -32,6 +32,22 @@ static void change_half(const struct cpu *cpu, struct tlb *tlb, uint32_t entry, 
         half->node = (uint8_t)change.node;
 }
 
+/* An entry of the hardware TLB, by its key. true: it was there. */
+static bool change_entry(struct memory *memory, struct cpu *cpu, struct tlb *tlb, uint32_t space,
+                         uint64_t key, struct change change)
+{
+    uint32_t entry = 0;
+    const struct tlb_half *const half = tlb_lookup(tlb, space, key, &entry);
+    if (!half)
+        return false;
+    if (tlb->level == 1 && tlb_key_order(tlb, tlb->tag[entry]))
+        tlb_levels_leave_fast(memory, cpu, tlb, entry);
+    if (!concerns(cpu, half, change))
+        return false;
+    change_half(cpu, tlb, entry, key, change);
+    return true;
+}
+
 /* true: the CPU's hardware TLB held it. */
 static bool change_on(struct memory *memory, struct cpu *cpu, uint32_t space, uint64_t vpn,
                       struct change change)
@@ -45,11 +61,13 @@ static bool change_on(struct memory *memory, struct cpu *cpu, uint32_t space, ui
         fast_drop(memory, cpu, vpn);
     else if (!memory->machine->tlb.tagged)
         return false; /* the TLB only holds the space that runs */
-    half = tlb_lookup(&cpu->tlb, space, vpn, &entry);
-    if (!half || !concerns(cpu, half, change))
-        return false;
-    change_half(cpu, &cpu->tlb, entry, vpn, change);
-    return true;
+    bool held = false;
+    for (uint32_t at = 0; at <= cpu->mores; at++) {
+        struct tlb *const tlb = tlb_array(cpu, at);
+        if (tlb->sizes & 1)
+            held = change_entry(memory, cpu, tlb, space, tlb_key(vpn, 0), change) || held;
+    }
+    return held;
 }
 
 static uint64_t change_everywhere(struct memory *memory, struct cpu *starter, uint32_t page,
@@ -59,6 +77,11 @@ static uint64_t change_everywhere(struct memory *memory, struct cpu *starter, ui
     const struct guest *const guest = memory->guest;
     const uint64_t each_ps = costs->shootdown_per_cpu_ns * PS_PER_NS;
     uint64_t interrupted = 0;
+    for (uint32_t mapping = guest_backmap(guest, page);
+         memory->tables.levels && mapping != MEMORY_NONE;
+         mapping = guest_backmap_next(guest, mapping))
+        tables_written(memory, starter, guest_mapped_space(guest, mapping),
+                       guest_mapped_vpn(guest, mapping), 1);
     for (uint32_t at = 0; at < memory->used_count; at++) {
         struct cpu *const cpu = memory->used[at];
         bool held = false;

@@ -34,6 +34,7 @@ bool tlb_new(struct tlb *tlb, uint32_t entries, uint32_t ways, uint32_t halves)
                         .set_mask = entries ? entries / ways - 1 : 0,
                         .filter_mask = filter_mask_for(entries, ways)};
     const size_t room = entries ? entries : 1; /* so that stamps can be written without asking */
+    tlb->sizes = 1;
     tlb->tag = malloc(room * sizeof *tlb->tag);
     tlb->stamp = calloc(room, sizeof *tlb->stamp);
     tlb->space = calloc(room, sizeof *tlb->space);
@@ -49,7 +50,9 @@ bool tlb_new(struct tlb *tlb, uint32_t entries, uint32_t ways, uint32_t halves)
 void tlb_free(struct tlb *tlb)
 {
     free(tlb->tag);
-    free(tlb->stamp);
+    if (!tlb->stamps_lent)
+        free(tlb->stamp);
+    free(tlb->filled);
     free(tlb->space);
     free(tlb->half);
     free(tlb->used);

@@ -2,8 +2,11 @@
  *
  * Rules (Disco, SOSP'97, sections 4.1.2 and 4.2.2; where it is silent, ours):
  *  - software refill: a hit of the second-level TLB costs tlb_refill_ns; a miss goes on to the
- *    guest and costs tlb_forward_ns. Hardware refill costs tlb_walk_ns and knows no second level.
- *  - the second-level TLB is one a CPU, tagged by space, never flushed by a dispatch, as wide in
+ *    guest and costs tlb_forward_ns.
+ *  - hardware refill: a hit of the TLB's own second level, if it has one, costs that level's latency;
+ *    else a walk (walk.c), or where tables are not modelled tlb_walk_ns. A walk that ends in a page
+ *    fault is part of the fault; the one after it is charged.
+ *  - the monitor's second-level TLB is one a CPU, tagged by space, never flushed by a dispatch, as wide in
  *    pages as a TLB entry, and replaces the least recently used way.
  *  - a refill from the pmap fills every half that this space has touched; one from the
  *    second-level TLB copies its entry.
@@ -45,20 +48,6 @@ static void halves_from_pmap(const struct memory *memory, const struct cpu *cpu,
     }
 }
 
-/* Writes the hardware TLB; what the entry held before leaves the fast table. */
-static uint32_t write_tlb(struct memory *memory, struct cpu *cpu, uint64_t vpn,
-                          const struct tlb_half *halves)
-{
-    struct tlb *const tlb = &cpu->tlb;
-    const bool lru = memory->machine->tlb.replacement == TLB_REPLACE_LRU;
-    const uint32_t entry = tlb_slot(tlb, cpu->space, vpn, lru ? NULL : &memory->tlb_random);
-    if (tlb->tag[entry] != TLB_EMPTY && tlb->space[entry] == cpu->space)
-        for (uint32_t half = 0; half < tlb->halves; half++)
-            fast_drop(memory, cpu, (tlb->tag[entry] << tlb->halves_shift) + half);
-    tlb_write(tlb, entry, cpu->space, vpn, halves, memory->now);
-    return entry;
-}
-
 static void write_l2tlb(const struct memory *memory, struct cpu *cpu, uint64_t vpn,
                         const struct tlb_half *halves)
 {
@@ -67,41 +56,80 @@ static void write_l2tlb(const struct memory *memory, struct cpu *cpu, uint64_t v
                   halves, memory->now);
 }
 
+uint32_t translate_order(const struct memory *memory, uint32_t mapping)
+{
+    (void)memory;
+    (void)mapping;
+    return 0;
+}
+
 void translate_again(struct memory *memory, struct cpu *cpu, uint64_t vpn, struct tlb_half *half,
                      uint32_t *entry)
 {
-    if (!cpu->tlb.entries) {
-        const uint32_t found = guest_find(memory->guest, cpu->space, vpn);
-        *half = half_for(memory, cpu, guest_mapped_page(memory->guest, found));
-        *entry = 0;
+    const uint32_t found = guest_find(memory->guest, cpu->space, vpn);
+    *half = half_for(memory, cpu, guest_mapped_page(memory->guest, found));
+    *entry = 0;
+    if (!cpu->tlb.entries)
         return;
-    }
-    struct tlb_half halves[TLB_HALVES_MAX];
-    halves_from_pmap(memory, cpu, vpn, halves);
+    struct tlb_half halves[TLB_HALVES_MAX] = {*half};
+    if (cpu->tlb.halves > 1)
+        halves_from_pmap(memory, cpu, vpn, halves);
     write_l2tlb(memory, cpu, vpn, halves);
-    *entry = write_tlb(memory, cpu, vpn, halves);
-    *half = *tlb_half_of(&cpu->tlb, *entry, vpn);
+    const uint32_t order = translate_order(memory, found);
+    if (tlb_levels_two(cpu))
+        tlb_levels_fill(memory, cpu, 2, vpn, order, halves);
+    *entry = tlb_levels_fill(memory, cpu, 1, vpn, order, halves);
 }
 
-/* A TLB miss that the second-level TLB answers; false: it does not. */
-static bool refill(struct memory *memory, struct cpu *cpu, uint64_t vpn, uint32_t *entry)
+/* A miss of the hardware's first level that a second level answers, its own or the monitor's; false:
+ * neither does. */
+static bool refill(struct memory *memory, struct cpu *cpu, uint64_t vpn, struct tlb_half *half,
+                   uint32_t *entry, bool *missed)
 {
     const struct machine_costs *const costs = &memory->machine->costs;
-    cpu->counters.tlb_misses++;
-    if (memory->machine->tlb.refill == TLB_REFILL_HARDWARE) {
-        cpu_charge(cpu, ACCOUNT_tlb, costs->tlb_walk_ns * PS_PER_NS);
-        return false;
-    }
+    const bool software = memory->machine->tlb.refill == TLB_REFILL_SOFTWARE;
     uint32_t second = 0;
-    if (!tlb_lookup(&cpu->l2tlb, cpu->space, vpn, &second)) {
-        cpu->counters.l2tlb_misses++;
-        cpu_charge(cpu, ACCOUNT_tlb, costs->tlb_forward_ns * PS_PER_NS);
-        return false;
+    cpu->counters.tlb_misses++;
+    *missed = true;
+    if (software && tlb_lookup(&cpu->l2tlb, cpu->space, vpn, &second)) {
+        cpu_charge(cpu, ACCOUNT_tlb, costs->tlb_refill_ns * PS_PER_NS);
+        cpu->l2tlb.stamp[second] = memory->now;
+        *half = *tlb_half_of(&cpu->l2tlb, second, vpn);
+        *entry = tlb_levels_fill(memory, cpu, 1, vpn, 0,
+                                 &cpu->l2tlb.half[(size_t)second * cpu->l2tlb.halves]);
+        return true;
     }
-    cpu_charge(cpu, ACCOUNT_tlb, costs->tlb_refill_ns * PS_PER_NS);
-    cpu->l2tlb.stamp[second] = memory->now;
-    *entry = write_tlb(memory, cpu, vpn, &cpu->l2tlb.half[(size_t)second * cpu->l2tlb.halves]);
-    return true;
+    struct tlb *const tlb =
+        tlb_levels_two(cpu) ? tlb_levels_lookup(memory, cpu, 2, vpn, &second) : NULL;
+    if (tlb) {
+        cpu_charge(cpu, ACCOUNT_tlb, tlb->latency_ps);
+        tlb->stamp[second] = memory->now;
+        *missed = false;
+        *half = tlb->half[second];
+        *entry = tlb_levels_fill(memory, cpu, 1, vpn, tlb_key_order(tlb, tlb->tag[second]), half);
+        return true;
+    }
+    cpu->counters.l2tlb_misses += software || tlb_levels_two(cpu);
+    if (software)
+        cpu_charge(cpu, ACCOUNT_tlb, costs->tlb_forward_ns * PS_PER_NS);
+    return false;
+}
+
+/* The hardware walks to a page that is mapped. */
+static char *walk_to(struct memory *memory, struct cpu *cpu, uint64_t vpn)
+{
+    if (memory->machine->tlb.refill == TLB_REFILL_SOFTWARE)
+        return NULL;
+    if (!memory->tables.levels) {
+        cpu_charge(cpu, ACCOUNT_tlb, memory->machine->costs.tlb_walk_ns * PS_PER_NS);
+        return NULL;
+    }
+    const uint32_t mapping = guest_find(memory->guest, cpu->space, vpn);
+    const uint32_t leaf = translate_order(memory, mapping) + 1;
+    char *const error = tables_map(memory, cpu, cpu->space, vpn, leaf);
+    if (!error)
+        walk(memory, cpu, vpn, leaf);
+    return error;
 }
 
 char *translate(struct memory *memory, struct cpu *cpu, uint64_t vpn, struct tlb_half *half,
@@ -109,20 +137,20 @@ char *translate(struct memory *memory, struct cpu *cpu, uint64_t vpn, struct tlb
 {
     *missed = false;
     if (cpu->tlb.entries) {
-        const struct tlb_half *const hit = tlb_lookup(&cpu->tlb, cpu->space, vpn, entry);
-        if (hit) {
-            cpu->tlb.stamp[*entry] = memory->now;
-            *half = *hit;
+        uint32_t found = 0;
+        struct tlb *const tlb = tlb_levels_lookup(memory, cpu, 1, vpn, &found);
+        if (tlb) {
+            *entry = tlb_levels_use(memory, tlb, found, vpn);
+            *half = tlb->halves > 1 ? *tlb_half_of(tlb, found, vpn) : tlb->half[found];
             return NULL;
         }
-        *missed = true;
-        if (refill(memory, cpu, vpn, entry)) {
-            *half = *tlb_half_of(&cpu->tlb, *entry, vpn);
+        if (refill(memory, cpu, vpn, half, entry, missed))
             return NULL;
-        }
     }
     uint32_t page = 0;
-    char *const error = resolve(memory, cpu, cpu->space, vpn, &page);
+    char *error = resolve(memory, cpu, cpu->space, vpn, &page);
+    if (!error && cpu->tlb.entries)
+        error = walk_to(memory, cpu, vpn);
     if (!error)
         translate_again(memory, cpu, vpn, half, entry);
     return error;
