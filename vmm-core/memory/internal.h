@@ -90,6 +90,8 @@ struct cpu {
     bool active;              /* has executed references in this epoch */
     uint64_t *loads, *stores; /* [nodes] settled accesses of this epoch; fetches are loads */
     uint64_t *refetches;      /* [nodes] of this epoch */
+    uint64_t
+        not_waiting_before_ps; /* all accounts but idle and stalls, at the start of this epoch */
     uint64_t hits[2][MACHINE_CACHES_MAX + 1]; /* of this epoch, [is a fetch][level], from level 2 */
     uint64_t fetches_before, data_before;     /* counters at the start of this epoch */
     struct memory_cpu_counters counters;
@@ -308,6 +310,11 @@ void contention_reads(struct memory *memory, uint32_t from, uint32_t to, uint64_
 void contention_writes(struct memory *memory, uint32_t from, uint32_t to, uint64_t accesses);
 /* A page, by a CPU of the node `by`. */
 void contention_copy(struct memory *memory, uint32_t by, uint32_t from, uint32_t to);
+/* At the end of an epoch, when all but the waiting for memory is charged: finds its latencies and
+ * stations. Afterwards, when that is charged too, contention_settle() begins the next. */
+void contention_solve(struct memory *memory);
+uint64_t contention_latency_ps(const struct memory *memory, uint32_t from, uint32_t to);
+void contention_settle(struct memory *memory);
 
 /* epoch.c */
 void epoch_begin(struct memory *memory);
