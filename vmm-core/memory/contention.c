@@ -117,8 +117,8 @@ static void add_cpu(struct memory *memory, const struct cpu *cpu)
     const size_t nodes = memory->nodes;
     uint64_t *const accesses = it->accesses + it->cpus * nodes;
     for (size_t node = 0; node < nodes; node++)
-        accesses[node] = (cpu->loads[node] + cpu->stores[node] + cpu->refetches[node]) *
-                         memory->options.refs_per_sample;
+        accesses[node] =
+            (cpu->loads[node] + cpu->stores[node] + cpu->refetches[node]) * memory->times;
     it->node[it->cpus] = cpu->node;
     it->busy_ps[it->cpus++] = not_waiting_ps(cpu) - cpu->not_waiting_before_ps;
 }

@@ -33,10 +33,11 @@ static inline uint64_t is_store(uint8_t what)
 
 static void settle_entry(struct memory *memory, struct cpu *cpu, struct fast_entry *entry)
 {
-    const uint64_t stores = entry->counts >> STORES_SHIFT;
-    const uint64_t all = (uint32_t)entry->counts;
-    if (!all)
+    if (!entry->counts)
         return;
+    const uint64_t seen_stores = entry->counts >> STORES_SHIFT;
+    const uint64_t stores = seen_stores * memory->weight;
+    const uint64_t all = (uint32_t)entry->counts * memory->weight;
     entry->counts = 0;
     struct page *const page = &memory->page[entry->page];
     page->loads += all - stores;
@@ -49,10 +50,11 @@ static void settle_entry(struct memory *memory, struct cpu *cpu, struct fast_ent
     } else {
         cpu->counters.remote_accesses += all;
     }
-    if (memory->count && stores) {
+    if (memory->count && seen_stores) {
         uint16_t *const writes =
             &memory->count[entry->page * count_stride(memory->nodes) + memory->nodes];
-        *writes = (uint16_t)(*writes + stores < UINT16_MAX ? *writes + stores : UINT16_MAX);
+        const uint64_t now = *writes + seen_stores * memory->step;
+        *writes = (uint16_t)(now < UINT16_MAX ? now : UINT16_MAX);
     }
 }
 
@@ -118,17 +120,18 @@ static struct fast_entry *fill(struct memory *memory, struct cpu *cpu, uint64_t 
     return entry;
 }
 
-/* One access reaches memory. `mine`: the policy's counter of the page for this node, or NULL.
- * true: the access makes its page hot. */
-static inline __attribute__((always_inline)) bool count_access(struct fast_entry *entry,
-                                                               uint64_t store, uint16_t *mine)
+/* One access reaches memory. `mine`: the policy's counter of the page for this node, or NULL, which it
+ * raises by `step`. true: the access makes its page hot. */
+static inline __attribute__((always_inline)) bool
+count_access(struct fast_entry *entry, uint64_t store, uint16_t *mine, uint32_t step)
 {
     entry->counts += 1 + (store << STORES_SHIFT);
     if (!mine)
         return false;
-    const uint16_t now = (uint16_t)(*mine + (*mine != UINT16_MAX));
-    *mine = now;
-    return unlikely(now == entry->trigger);
+    const uint32_t before = *mine;
+    const uint32_t now = before + step < UINT16_MAX ? before + step : UINT16_MAX;
+    *mine = (uint16_t)now;
+    return unlikely(before < entry->trigger && now >= entry->trigger);
 }
 
 static uint16_t *counter_of(const struct memory *memory, const struct cpu *cpu, uint32_t page)
@@ -204,7 +207,7 @@ static __attribute__((noinline)) char *reference_slow(struct memory *memory, str
     const bool access = level == CACHES_MEMORY;
     bool hot = false;
     if (access)
-        hot = count_access(entry, store, counter_of(memory, cpu, half.page));
+        hot = count_access(entry, store, counter_of(memory, cpu, half.page), memory->step);
     else
         count_cached(cpu, entry, what, level, stale);
     if (collapses)
@@ -233,11 +236,11 @@ static void end_stretch(struct memory *memory, struct cpu *cpu, uint64_t before,
 
 /* A stretch without an epoch's end or another border in it. Inlined for each of what changes its
  * work: a policy that does not ask for counters does not pay for them, nor a machine without caches
- * for those. */
+ * for those, nor a trace without weights for those. */
 static inline __attribute__((always_inline)) char *stretch(struct memory *memory, struct cpu *cpu,
                                                            const struct replayed *from,
                                                            size_t references, bool counting,
-                                                           bool cached)
+                                                           bool cached, uint32_t step)
 {
     const uint64_t *const addr = from->addr;
     const uint8_t *const what = from->what;
@@ -275,7 +278,8 @@ static inline __attribute__((always_inline)) char *stretch(struct memory *memory
                 count_cached(cpu, entry, what[at], level, stale);
             continue;
         }
-        const bool hot = count_access(entry, store, counting ? &count[entry->page * stride] : NULL);
+        const bool hot =
+            count_access(entry, store, counting ? &count[entry->page * stride] : NULL, step);
         if (cached)
             memory->period_left--;
         if (unlikely(hot) || (cached && unlikely(!memory->period_left))) {
@@ -292,21 +296,21 @@ static inline __attribute__((always_inline)) char *stretch(struct memory *memory
 static __attribute__((noinline)) char *stretch_plain(struct memory *memory, struct cpu *cpu,
                                                      const struct replayed *from, size_t references)
 {
-    return stretch(memory, cpu, from, references, false, false);
+    return stretch(memory, cpu, from, references, false, false, 1);
 }
 
 static __attribute__((noinline)) char *stretch_counting(struct memory *memory, struct cpu *cpu,
                                                         const struct replayed *from,
                                                         size_t references)
 {
-    return stretch(memory, cpu, from, references, true, false);
+    return stretch(memory, cpu, from, references, true, false, 1);
 }
 
 static __attribute__((noinline)) char *stretch_cached(struct memory *memory, struct cpu *cpu,
                                                       const struct replayed *from,
                                                       size_t references)
 {
-    return stretch(memory, cpu, from, references, false, true);
+    return stretch(memory, cpu, from, references, false, true, 1);
 }
 
 static __attribute__((noinline)) char *stretch_cached_counting(struct memory *memory,
@@ -314,12 +318,22 @@ static __attribute__((noinline)) char *stretch_cached_counting(struct memory *me
                                                                const struct replayed *from,
                                                                size_t references)
 {
-    return stretch(memory, cpu, from, references, true, true);
+    return stretch(memory, cpu, from, references, true, true, 1);
+}
+
+static __attribute__((noinline)) char *stretch_weighted(struct memory *memory, struct cpu *cpu,
+                                                        const struct replayed *from,
+                                                        size_t references)
+{
+    return memory->has_caches ? stretch(memory, cpu, from, references, true, true, memory->step)
+                              : stretch(memory, cpu, from, references, true, false, memory->step);
 }
 
 static char *stretch_of(struct memory *memory, struct cpu *cpu, const struct replayed *from,
                         size_t references)
 {
+    if (memory->options.weighted && memory->count)
+        return stretch_weighted(memory, cpu, from, references);
     if (memory->has_caches)
         return memory->count ? stretch_cached_counting(memory, cpu, from, references)
                              : stretch_cached(memory, cpu, from, references);
@@ -415,4 +429,23 @@ char *fast_references(struct memory *memory, struct cpu *cpu, struct replayed fr
     }
     memory->acting = NULL;
     return error;
+}
+
+void memory_weigh(struct memory *memory, uint64_t weight)
+{
+    if (weight > MEMORY_WEIGHT_MOST)
+        weight = MEMORY_WEIGHT_MOST;
+    if (!memory->options.weighted || weight == memory->weight)
+        return;
+    for (uint32_t at = 0; at < memory->used_count; at++) {
+        struct cpu *const cpu = memory->used[at];
+        if (!cpu->active)
+            continue;
+        fast_settle(memory, cpu);
+        epoch_sum_execution(memory, cpu);
+    }
+    const uint64_t nominal = memory->options.refs_per_sample;
+    const uint64_t step = (weight + nominal / 2) / nominal;
+    memory->weight = weight;
+    memory->step = step < UINT16_MAX ? (uint32_t)step : UINT16_MAX;
 }

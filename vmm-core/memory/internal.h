@@ -93,7 +93,8 @@ struct cpu {
     uint64_t
         not_waiting_before_ps; /* all accounts but idle and stalls, at the start of this epoch */
     uint64_t hits[2][MACHINE_CACHES_MAX + 1]; /* of this epoch, [is a fetch][level], from level 2 */
-    uint64_t fetches_before, data_before;     /* counters at the start of this epoch */
+    uint64_t executed;        /* references of this epoch that execution goes by, weighted */
+    uint64_t executed_before; /* their counter when they were added last */
     struct memory_cpu_counters counters;
 };
 
@@ -164,6 +165,10 @@ struct memory {
     uint32_t fast_shift; /* the fast tables have 1 << fast_shift entries */
     bool in_pressure;
     uint32_t trigger; /* of hot pages; 0: the policy does not hear of them */
+    uint64_t weight;  /* of a reference in counts of accesses and execution; 1 without weights */
+    uint64_t times;   /* such a count stands for so many; 1 with weights */
+    uint64_t each;    /* in such counts, of what has no weight: hits in caches */
+    uint32_t step;    /* by which an access raises the policy's counter; 0 to 65535 */
     char *failure;    /* memory was short inside an action; reported at the next chance */
 
     struct page *page;
@@ -216,6 +221,8 @@ static inline uint32_t fast_index(const struct memory *memory, uint64_t vpn)
 void fast_drop(struct memory *memory, struct cpu *cpu, uint64_t vpn);
 void fast_flush(struct memory *memory, struct cpu *cpu);
 void fast_settle(struct memory *memory, struct cpu *cpu);
+/* epoch.c: adds what has been executed since the last time, at the weight in force. */
+void epoch_sum_execution(const struct memory *memory, struct cpu *cpu);
 void fast_settle_page(struct memory *memory, uint32_t page);
 
 /* translate.c: everything a reference does that is not a hit in the fast table. `entry`: the place of

@@ -204,6 +204,10 @@ static char *set_up(struct memory *memory)
     if (options->epoch_references > EPOCH_REFERENCES_MOST)
         return memory_refuse("the number of references in an epoch", options->epoch_references,
                              "it must be at most 2^31");
+    memory->weight = options->weighted ? options->refs_per_sample : 1;
+    memory->times = options->weighted ? 1 : options->refs_per_sample;
+    memory->each = options->weighted ? options->refs_per_sample : 1;
+    memory->step = 1;
     memory->page_shift = (uint32_t)__builtin_ctz(memory->machine->page_bytes);
     memory->nodes = memory->machine->nodes;
     memory->orders = 1;

@@ -41,7 +41,8 @@
 #include "vmm-core/memory/counters.h"
 #include "vmm-core/memory/guest.h"
 
-#define MEMORY_NO_NODE UINT32_MAX
+#define MEMORY_NO_NODE     UINT32_MAX
+#define MEMORY_WEIGHT_MOST (UINT64_C(1) << 32) /* heavier samples count as this */
 
 enum memory_action_kind {
     MEMORY_ACTION_PLACE,
@@ -91,8 +92,12 @@ struct memory_options {
     uint64_t seed; /* two splitmix64 generators: TLB victims start from it, one draw for each refill
                     * of a full set; policies from the first draw of the one that starts from its
                     * complement */
-    uint64_t refs_per_sample;  /* each reference stands for so many: execution and stalls are
+    uint64_t refs_per_sample; /* each reference stands for so many: execution and stalls are
                                   multiplied */
+    bool weighted; /* each reference stands for what memory_weigh() said last, and counts of
+                    * accesses, of pages and of traffic are sums of weights. refs_per_sample is
+                    * what policies divide by, then, and what hits in caches stand for; their
+                    * counters of pages go up by weight / refs_per_sample, rounded */
     uint64_t epoch_references; /* 0: 16384 / refs_per_sample, at least 64; most: 2^31 */
     bool has_fetches;          /* execution is charged by fetches; otherwise by data references */
     uint32_t check_every;      /* events between runs of the consistency checker; 0: never */
@@ -112,6 +117,10 @@ void memory_free(struct memory *memory);
  * nothing happens. */
 char *memory_dispatch(struct memory *memory, uint32_t cpu, uint32_t stream, uint32_t space)
     __attribute__((warn_unused_result));
+
+/* From here on each reference stands for `weight`; for an object that is `weighted`, which begins with
+ * refs_per_sample. A change costs a look at each page that the TLBs of CPUs hold. */
+void memory_weigh(struct memory *memory, uint64_t weight);
 
 /* References of the stream that is on `cpu`, in order; for an object with a guest of its own. */
 char *memory_references(struct memory *memory, uint32_t cpu, const uint64_t *addr,
@@ -173,6 +182,9 @@ struct memory_page_state {
 };
 uint32_t memory_pages(const struct memory *memory); /* PPNs given out: 0 to this, without it */
 struct memory_page_state memory_page(const struct memory *memory, uint32_t page);
+
+/* What the policy has asked for. */
+const struct policy_wants *memory_wants(const struct memory *memory);
 
 /* DESIGN section 9.3: every frame has one owner or is free; pmap, memmap, backmaps, TLBs and
  * second-level TLBs agree; counters add up. NULL, or what disagrees. */

@@ -66,3 +66,8 @@ struct memory_page_state memory_page(const struct memory *memory, uint32_t page)
                                       .collapses = it->collapses,
                                       .mapped = it->master != MEMORY_NONE};
 }
+
+const struct policy_wants *memory_wants(const struct memory *memory)
+{
+    return &memory->wants;
+}
