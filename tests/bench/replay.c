@@ -1,39 +1,43 @@
-/* How fast a replay is beside decoding alone: TRACE.db, one thread, decoding included, medians of
- * ROUNDS.
+/* How fast a replay is beside decoding alone, and six policies together beside one after the other:
+ * TRACE.db, medians of ROUNDS.
  *
  * The rate of the same program that decodes every block and does nothing else is the measure, in
  * the same run and turn about, so that a slow or busy computer does not change the answer. */
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
-#include "replayer/engine.h"
+#include "tests/bench/replay.h"
 
 #define ROUNDS  5
 #define MACHINE "flash-8"
+#define SIX     "first-touch,interleave,round-robin,migrate,replicate,disco"
 
-/* Targets as shares of the decoding rate. 0: none, shown beside. */
+static const char *const six[] = {"first-touch", "interleave", "round-robin",
+                                  "migrate",     "replicate",  "disco"};
+
+/* Caches are on unless it says misses. Targets are shares of the decoding rate; 0: none. */
 static const struct {
-    const char *policy;
+    const char *what, *policies;
+    uint32_t threads;
+    bool misses, contention;
     double target;
-} kind[] = {{NULL, 0}, {"first-touch", 0.25}, {"disco", 0.20}, {"migrate", 0}, {"replicate", 0}};
-#define KINDS (sizeof kind / sizeof *kind)
-
-static void well(char *error)
-{
-    if (error == NULL)
-        return;
-    (void)fprintf(stderr, "replay: %s\n", error);
-    exit(EXIT_FAILURE);
-}
-
-static double now_s(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
+} kind[] = {
+    {"decoding alone", NULL, 1, false, false, 0},
+    {"first-touch", "first-touch", 0, false, false, 0.20},
+    {"interleave", "interleave", 0, false, false, 0.20},
+    {"round-robin", "round-robin", 0, false, false, 0.20},
+    {"migrate", "migrate", 0, false, false, 0.20},
+    {"replicate", "replicate", 0, false, false, 0.20},
+    {"disco", "disco", 0, false, false, 0.20},
+    {"all six", SIX, 0, false, false, 0},
+    {"disco, 1 thread", "disco", 1, false, false, 0},
+    {"all six, 1 thread", SIX, 1, false, false, 0},
+    {"disco, contention", "disco", 0, false, true, 0},
+    {"disco, misses", "disco", 0, true, false, 0},
+};
+#define KINDS           (sizeof kind / sizeof *kind)
+#define FIRST_ONE       1u /* of the six that are replayed alone, in the order of `six` */
+#define TOGETHER        7u
+#define TARGET_TOGETHER 2.5
 
 static int by_size(const void *a, const void *b)
 {
@@ -41,36 +45,30 @@ static int by_size(const void *a, const void *b)
     return one < other ? -1 : one > other;
 }
 
-/* Seconds of one replay, or with policy NULL of decoding alone. */
-static double run(const char *path, const struct machine *machine, const struct schedule *schedule,
-                  const char *policy)
+static void measure(const char *trace, const struct machine *machine, double median[KINDS])
 {
-    struct registry *registry = NULL;
-    struct policy_choices choices = {0};
-    struct trace_reader *reader = NULL;
-    struct replay *replay = NULL;
-    well(registry_open(&registry));
-    well(trace_reader_open(path, &reader));
-    struct course *course = NULL;
-    if (policy != NULL) {
-        struct course_options facts = {.machine = machine, .schedule = schedule};
-        well(course_new(&facts, reader, &course));
-        struct replay_options options = {.machine = machine,
-                                         .course = course,
-                                         .seed = 1,
-                                         .log_actions = 100000};
-        well(registry_choose(registry, policy, &choices));
-        well(replay_new(&options, reader, &choices.choice[0], &replay));
+    double seconds[KINDS][ROUNDS];
+    for (unsigned round = 0; round < ROUNDS; round++)
+        for (unsigned i = 0; i < KINDS; i++) {
+            struct bench_options options = {.trace = trace,
+                                            .machine = machine,
+                                            .policies = kind[i].policies,
+                                            .threads = kind[i].threads,
+                                            .misses = kind[i].misses,
+                                            .contention = kind[i].contention,
+                                            .log_actions = 100000};
+            seconds[i][round] = bench_replay(&options);
+        }
+    for (unsigned i = 0; i < KINDS; i++) {
+        qsort(seconds[i], ROUNDS, sizeof(double), by_size);
+        median[i] = seconds[i][ROUNDS / 2];
     }
-    double start = now_s();
-    well(engine_run(path, course, &replay, policy == NULL ? 0 : 1, 1));
-    double seconds = now_s() - start;
-    replay_free(replay);
-    course_free(course);
-    trace_reader_close(reader);
-    policy_choices_free(&choices);
-    registry_free(registry);
-    return seconds;
+}
+
+static bool target(double reached, double wanted)
+{
+    printf(" %8.2f %8s", wanted, reached >= wanted ? "reached" : "MISSED");
+    return reached >= wanted;
 }
 
 int main(int argc, char **argv)
@@ -80,37 +78,34 @@ int main(int argc, char **argv)
         return 2;
     }
     struct machine *machine = NULL;
-    struct schedule *schedule = NULL;
     struct trace_reader *reader = NULL;
     well(machine_load(MACHINE, &machine));
-    well(schedule_make("compact", argv[1], machine, &schedule));
     well(trace_reader_open(argv[1], &reader));
     double refs = (double)trace_reader_summary(reader)->refs;
     trace_reader_close(reader);
 
-    double seconds[KINDS][ROUNDS];
-    for (unsigned round = 0; round < ROUNDS; round++)
-        for (unsigned i = 0; i < KINDS; i++)
-            seconds[i][round] = run(argv[1], machine, schedule, kind[i].policy);
-    for (unsigned i = 0; i < KINDS; i++)
-        qsort(seconds[i], ROUNDS, sizeof(double), by_size);
-
-    printf("%.1f M references, machine " MACHINE ", medians of %d\n", refs / 1e6, ROUNDS);
-    printf("%-12s %8s %8s %10s %8s %8s\n", "policy", "seconds", "M/s", "of decode", "target", "");
-    int missed = 0;
-    double decode = seconds[0][ROUNDS / 2];
+    double median[KINDS], alone = 0;
+    measure(argv[1], machine, median);
+    printf("%.1f M references, machine " MACHINE " with its caches, %" PRIu32
+           " threads, medians of %d\n",
+           refs / 1e6, engine_threads(sizeof six / sizeof *six), ROUNDS);
+    printf("%-18s %8s %8s %10s %8s\n", "", "seconds", "M/s", "of decode", "target");
+    bool well_done = true;
     for (unsigned i = 0; i < KINDS; i++) {
-        double median = seconds[i][ROUNDS / 2], share = decode / median;
-        printf("%-12s %8.3f %8.1f %10.3f", kind[i].policy == NULL ? "(decode)" : kind[i].policy,
-               median, refs / median / 1e6, share);
-        if (kind[i].target > 0) {
-            bool reached = share >= kind[i].target;
-            missed += !reached;
-            printf(" %8.2f %8s", kind[i].target, reached ? "reached" : "MISSED");
-        }
+        double share = median[0] / median[i];
+        printf("%-18s %8.3f %8.1f %10.3f", kind[i].what, median[i], refs / median[i] / 1e6, share);
+        if (kind[i].target > 0 && !target(share, kind[i].target))
+            well_done = false;
         printf("\n");
+        if (i >= FIRST_ONE && i < TOGETHER)
+            alone += median[i];
     }
-    schedule_free(schedule);
+    double ratio = alone / median[TOGETHER];
+    printf("six policies one after the other take %.3f s, together %.3f s: %.2f times the rate,",
+           alone, median[TOGETHER], ratio);
+    if (!target(ratio, TARGET_TOGETHER))
+        well_done = false;
+    printf("\n");
     machine_free(machine);
-    return missed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return well_done ? EXIT_SUCCESS : EXIT_FAILURE;
 }

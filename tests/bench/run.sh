@@ -44,5 +44,30 @@ echo
 echo "== the store beside a row a reference"
 "$build/tests/bench/store" "$kept/sqlite3-$rows.db" || fail "store"
 echo
-echo "== replay, one thread, decoding included"
-"$build/tests/bench/replay" "$kept/sqlite3-$rows.db" || fail "replay"
+echo "== replay, decoding included"
+"$build/tests/bench/replay" "$kept/sqlite3-$rows.db"
+missed=$?
+
+echo
+echo "== instructions a reference (callgrind: they do not vary), one thread, machine flash-8"
+record sqlite3-30 -- sqlite3 :memory: "CREATE TABLE a(x,y); WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM c WHERE n<30)
+  INSERT INTO a SELECT n*7919%3001, n%97 FROM c; SELECT count(*), sum(p.x*q.x) FROM a p JOIN a q ON p.y=q.y;"
+refs=$(sqlite3 "$kept/sqlite3-30.db" 'SELECT refs FROM trace')
+# instructions of a function with all that it calls
+inclusive() { callgrind_annotate --auto=no --inclusive=yes --threshold=100 "$kept/callgrind.out" 2>/dev/null | awk -v name="$1" -v refs="$refs" '
+  index($0, ":" name " ") { gsub(",", "", $1); printf "%.1f", $1 / refs; found = 1; exit } END { if (!found) printf "-" }'; }
+printf '%-22s %8s %8s %8s %8s\n' "" whole decode guest policy
+for policy in first-touch migrate disco; do
+  for input in references misses; do
+    valgrind -q --tool=callgrind --callgrind-out-file="$kept/callgrind.out" --toggle-collect=engine_run \
+      "$build/disco-replay" --machine flash-8 --schedule compact --threads 1 --no-results --input "$input" --policy "$policy" \
+      "$kept/sqlite3-30.db" >/dev/null 2>&1 || fail "callgrind"
+    printf '%-22s %8s %8s %8s %8s\n' "$policy, $input" "$(inclusive engine_run)" "$(inclusive trace_reader_next)" \
+      "$(inclusive course_piece)" "$(inclusive replay_piece)"
+  done
+done
+
+echo
+echo "== memory of a replay"
+"$build/tests/bench/footprint" "$kept" || fail "footprint"
+exit $missed

@@ -139,8 +139,8 @@ struct outcome {
     char *error; /* of the engine */
 };
 
-static inline void replay_it(struct fixture *fixture, const char *words, const char *how,
-                             uint32_t threads, struct outcome *outcome)
+static inline void replay_with(struct fixture *fixture, const char *words, const char *how,
+                               uint32_t threads, bool contention, struct outcome *outcome)
 {
     *outcome = (struct outcome){0};
     if (fixture->writer != NULL)
@@ -153,6 +153,7 @@ static inline void replay_it(struct fixture *fixture, const char *words, const c
     well(course_new(&course, reader, &outcome->course));
     struct replay_options options = {.machine = fixture->machine,
                                      .course = outcome->course,
+                                     .contention = contention,
                                      .seed = 1,
                                      .log_actions = 1000,
                                      .check_every = 100};
@@ -165,6 +166,12 @@ static inline void replay_it(struct fixture *fixture, const char *words, const c
         outcome->results[i] =
             results_of(outcome->replay[i], course_guest(outcome->course), fixture->machine);
     trace_reader_close(reader);
+}
+
+static inline void replay_it(struct fixture *fixture, const char *words, const char *how,
+                             uint32_t threads, struct outcome *outcome)
+{
+    replay_with(fixture, words, how, threads, false, outcome);
 }
 
 static inline void outcome_free(struct outcome *outcome)
