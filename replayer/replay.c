@@ -66,6 +66,7 @@ char *replay_new(const struct replay_options *options, const struct trace_reader
                            has_all_fetches(summary), &design) &&
         (replay->sampling = sampling_new(&design, options->machine)) == NULL)
         return say_no_memory();
+    replay->weighted = replay->sampling != NULL && design.weighted;
     struct memory_options memory = {
         .machine = options->machine,
         .guest = course_guest(options->course),
@@ -74,6 +75,7 @@ char *replay_new(const struct replay_options *options, const struct trace_reader
         .param = choice->param,
         .seed = options->seed,
         .refs_per_sample = replay->refs_per_sample,
+        .weighted = replay->weighted,
         .epoch_references = replay->epoch_references,
         .has_fetches = has_all_fetches(summary),
         .check_every = options->check_every,
@@ -104,14 +106,34 @@ static char *named(const struct replay *replay, char *error)
     return text;
 }
 
-static char *references(struct replay *replay, const struct piece *piece, const struct step *step)
+/* References [first, end) of a step; those that stand for as many after each other. */
+static char *slice(struct replay *replay, const struct piece *piece, uint32_t cpu, uint32_t first,
+                   uint32_t end)
 {
     const struct ref_block *block = piece->block;
+    const uint64_t *weight = replay->weighted ? block->column[COLUMN_WEIGHT] : NULL;
+    char *error = NULL;
+    if (weight != NULL)
+        sampling_weights(replay->sampling, cpu, weight + first, end - first);
+    while (error == NULL && first < end) {
+        uint32_t alike = weight == NULL ? end : first + 1;
+        while (alike < end && weight[alike] == weight[first])
+            alike++;
+        if (weight != NULL)
+            memory_weigh(replay->memory, weight[first]);
+        error = memory_replay(replay->memory, cpu, block->addr + first, block->what + first,
+                              alike - first, piece->cached ? &piece->outcome : NULL, first);
+        first = alike;
+    }
+    return error;
+}
+
+static char *references(struct replay *replay, const struct piece *piece, const struct step *step)
+{
     char *error = memory_dispatch(replay->memory, step->cpu, step->stream, step->space);
     for (uint32_t first = step->first; error == NULL && first < step->end;) {
         uint32_t end = step->end - first > replay->slice ? first + replay->slice : step->end;
-        error = memory_replay(replay->memory, step->cpu, block->addr + first, block->what + first,
-                              end - first, piece->cached ? &piece->outcome : NULL, first);
+        error = slice(replay, piece, step->cpu, first, end);
         if (error == NULL && end - first == replay->slice) {
             error = interrupt_pending();
             replay->stopped = error != NULL;

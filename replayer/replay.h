@@ -28,6 +28,7 @@ struct replay {
     struct memory *memory;
     struct record *record;
     struct sampling *sampling;                  /* NULL: the trace is whole */
+    bool weighted;                              /* each reference has a weight of its own */
     uint64_t refs_per_sample, epoch_references; /* in force */
     uint32_t slice; /* references between two looks at the user's wishes */
     bool stopped;   /* by the user */
