@@ -72,7 +72,7 @@ static void lost_and_doubly_used_frames_are_named(void **state)
     f.memory->node[3].free = MEMORY_NONE;
     expect(&f, "lost");
     set_up(&f);
-    f.memory->frame[f.memory->node[3].free].next = f.memory->node[3].free;
+    f.memory->frame[f.memory->node[3].free].page = f.memory->node[3].free;
     expect(&f, "twice on free lists");
     set_up(&f);
     f.memory->node[2].free = f.memory->page[0].master;
@@ -100,8 +100,8 @@ static void wrong_counts_of_frames_are_named(void **state)
     f.memory->node[1].oldest = MEMORY_NONE;
     expect(&f, "list of replicas has 0 of 1");
     set_up(&f);
-    f.memory->frame[0].index = 77;
-    expect(&f, "index 77");
+    f.memory->node[2].fresh++;
+    expect(&f, "node 2");
 }
 
 static void replicas_that_pmap_and_memmap_see_differently_are_named(void **state)
@@ -109,13 +109,13 @@ static void replicas_that_pmap_and_memmap_see_differently_are_named(void **state
     (void)state;
     struct fixture f;
     set_up(&f);
-    f.memory->frame[f.memory->page[0].replicas].replica = false;
+    f.memory->frame[f.memory->copy[pmap_copies(f.memory, 0)].frame].use = FRAME_MASTER;
     expect(&f, "disagree whether it is a replica");
     set_up(&f);
-    f.memory->page[0].replicas = MEMORY_NONE;
+    f.memory->acted[f.memory->page[0].acted].copies = MEMORY_NONE;
     expect(&f, "lost");
     set_up(&f);
-    f.memory->frame[f.memory->page[0].replicas].node = 0;
+    f.memory->frame[f.memory->copy[pmap_copies(f.memory, 0)].frame].node = 0;
     expect(&f, "two copies on node 0");
 }
 

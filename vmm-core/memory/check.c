@@ -31,12 +31,12 @@ static char *check_free_frames(const struct memory *memory, const struct marks *
 {
     for (uint32_t node = 0; node < memory->nodes; node++) {
         uint32_t frame = memory->node[node].free;
-        for (; frame != MEMORY_NONE; frame = memory->frame[frame].next) {
+        for (; frame != MEMORY_NONE; frame = memory->frame[frame].page) {
             if (frame >= memory->frames)
                 return wrong("node %u: frame %u on its free list does not exist", node, frame);
             if (marks->frame[frame]++)
                 return wrong("frame %u: twice on free lists", frame);
-            if (memory->frame[frame].page != MEMORY_NONE)
+            if (memory->frame[frame].use != FRAME_FREE)
                 return wrong("frame %u: on a free list, but page %u owns it", frame,
                              memory->frame[frame].page);
             if (memory->frame[frame].node != node)
@@ -48,40 +48,32 @@ static char *check_free_frames(const struct memory *memory, const struct marks *
 }
 
 static char *check_copy(const struct memory *memory, const struct marks *marks, uint32_t page,
-                        uint32_t frame, bool replica)
+                        uint32_t frame, enum frame_use use)
 {
-    const char *const role = replica ? "replica" : "master";
+    const char *const role = use == FRAME_REPLICA ? "replica" : "master";
     if (frame >= memory->frames)
         return wrong("page %u: its %s is frame %u, which does not exist", page, role, frame);
     const struct frame *const it = &memory->frame[frame];
-    if (it->page != page)
+    if (it->use == FRAME_FREE || it->page != page)
         return wrong("page %u: its %s is frame %u, whose owner is page %" PRId64, page, role, frame,
-                     it->page == MEMORY_NONE ? -1 : (int64_t)it->page);
+                     it->use == FRAME_FREE ? -1 : (int64_t)it->page);
     if (marks->frame[frame]++)
         return wrong("frame %u: in use twice, or free and in use by page %u", frame, page);
-    if (it->replica != replica)
+    if (it->use != use)
         return wrong("frame %u: memmap and pmap of page %u disagree whether it is a replica", frame,
                      page);
     return NULL;
 }
 
-static char *check_page(const struct memory *memory, const struct marks *marks, uint32_t page)
+static char *check_replicas(const struct memory *memory, const struct marks *marks, uint32_t page)
 {
-    const struct page *const it = &memory->page[page];
-    const bool mapped = guest_backmap(memory->guest, page) != MEMORY_NONE;
-    if (it->first_home == PAGE_NOT_PLACED || !mapped)
-        return it->master == MEMORY_NONE && it->replicas == MEMORY_NONE
-                   ? NULL
-                   : wrong("page %u: nothing maps it, but it has frames", page);
-    char *error = check_copy(memory, marks, page, it->master, false);
-    if (error)
-        return error;
-    if (memory->frame[it->master].node != it->home)
-        return wrong("page %u: its home is node %u, its master is on node %u", page, it->home,
-                     memory->frame[it->master].node);
-    uint64_t nodes = UINT64_C(1) << it->home;
-    for (uint32_t frame = it->replicas; frame != MEMORY_NONE; frame = memory->frame[frame].next) {
-        error = check_copy(memory, marks, page, frame, true);
+    uint64_t nodes = UINT64_C(1) << memory->page[page].home;
+    for (uint32_t copy = pmap_copies(memory, page); copy != MEMORY_NONE;
+         copy = memory->copy[copy].next) {
+        if (copy >= memory->copies || memory->copy[copy].page != page)
+            return wrong("page %u: replica %u of its chain is not its own", page, copy);
+        const uint32_t frame = memory->copy[copy].frame;
+        char *const error = check_copy(memory, marks, page, frame, FRAME_REPLICA);
         if (error)
             return error;
         const uint64_t bit = UINT64_C(1) << memory->frame[frame].node;
@@ -92,19 +84,38 @@ static char *check_page(const struct memory *memory, const struct marks *marks, 
     return NULL;
 }
 
+static char *check_page(const struct memory *memory, const struct marks *marks, uint32_t page)
+{
+    const struct page *const it = &memory->page[page];
+    const bool mapped = guest_backmap(memory->guest, page) != MEMORY_NONE;
+    if (it->acted != MEMORY_NONE && it->acted >= memory->acteds)
+        return wrong("page %u: what was done with it is not recorded at %u", page, it->acted);
+    if (it->first_home == PAGE_NOT_PLACED || !mapped)
+        return it->master == MEMORY_NONE && !pmap_has_replicas(memory, page)
+                   ? NULL
+                   : wrong("page %u: nothing maps it, but it has frames", page);
+    char *const error = check_copy(memory, marks, page, it->master, FRAME_MASTER);
+    if (error)
+        return error;
+    if (memory->frame[it->master].node != it->home)
+        return wrong("page %u: its home is node %u, its master is on node %u", page, it->home,
+                     memory->frame[it->master].node);
+    return check_replicas(memory, marks, page);
+}
+
 static char *check_replica_list(const struct memory *memory, uint32_t node)
 {
     const struct node *const it = &memory->node[node];
     uint64_t length = 0;
     uint32_t older = MEMORY_NONE;
-    for (uint32_t frame = it->oldest; frame != MEMORY_NONE; frame = memory->frame[frame].newer) {
-        if (frame >= memory->frames || ++length > it->replicas)
-            return wrong("node %u: its list of replicas is damaged at frame %u", node, frame);
-        const struct frame *const listed = &memory->frame[frame];
-        if (!listed->replica || listed->node != node || listed->older != older)
-            return wrong("node %u: frame %u on its list of replicas is not one of them", node,
-                         frame);
-        older = frame;
+    for (uint32_t copy = it->oldest; copy != MEMORY_NONE; copy = memory->copy[copy].newer) {
+        if (copy >= memory->copies || ++length > it->replicas)
+            return wrong("node %u: its list of replicas is damaged at %u", node, copy);
+        const struct copy *const listed = &memory->copy[copy];
+        if (listed->page == MEMORY_NONE || memory->frame[listed->frame].node != node ||
+            listed->older != older)
+            return wrong("node %u: replica %u on its list is not one of its own", node, copy);
+        older = copy;
     }
     if (length != it->replicas || it->newest != older)
         return wrong("node %u: its list of replicas has %" PRIu64 " of %" PRIu64, node, length,
@@ -129,12 +140,9 @@ static char *check_frames(const struct memory *memory, const struct marks *marks
         const struct frame *const it = &memory->frame[frame];
         if (!marks->frame[frame])
             return wrong("frame %u: lost: neither free nor the copy of a page", frame);
-        if (it->index >= memory->node[it->node].fresh)
-            return wrong("frame %u: index %u in node %u, which has used %u", frame, it->index,
-                         it->node, memory->node[it->node].fresh);
         fresh[it->node]++;
-        used[it->node] += it->page != MEMORY_NONE;
-        replicas[it->node] += it->replica;
+        used[it->node] += it->use != FRAME_FREE;
+        replicas[it->node] += it->use == FRAME_REPLICA;
     }
     for (uint32_t node = 0; node < memory->nodes && !error; node++) {
         const struct node *const it = &memory->node[node];
@@ -168,7 +176,7 @@ static char *check_translation(const struct memory *memory, const struct cpu *cp
             "CPU %u: its %s maps page %u to node %u, where it has no copy (a shootdown was "
             "forgotten)",
             cpu->index, where, half.page, half.node);
-    if (half.writable != (memory->page[half.page].replicas == MEMORY_NONE))
+    if (half.writable == pmap_has_replicas(memory, half.page))
         return wrong("CPU %u: its %s maps page %u %s, though it has %s", cpu->index, where,
                      half.page, half.writable ? "writable" : "read-only",
                      half.writable ? "replicas" : "no replica");
@@ -329,8 +337,9 @@ static char *check_sums(const struct memory *memory)
     uint64_t paged = pending;
     uint64_t paged_stores = pending_stores;
     for (uint32_t page = 0; page < memory->pages; page++) {
-        paged += memory->page[page].loads + memory->page[page].stores;
-        paged_stores += memory->page[page].stores;
+        const struct page_totals totals = pmap_totals(memory, page);
+        paged += totals.loads + totals.stores;
+        paged_stores += totals.stores;
     }
     /* stores with a weight are more than were executed */
     const bool exact = !memory->has_caches && !memory->options.weighted;

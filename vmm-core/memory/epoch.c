@@ -142,10 +142,9 @@ static void tick_and_reset(struct memory *memory, uint64_t now_ns)
         memory->next_tick_ns = (now_ns / wants->tick_ns + 1) * wants->tick_ns;
         memory->policy->tick(memory->state, &memory->host, now_ns);
     }
-    if (wants->reset_ns && memory->count && now_ns >= memory->next_reset_ns) {
+    if (wants->reset_ns && memory->counts.record && now_ns >= memory->next_reset_ns) {
         memory->next_reset_ns = (now_ns / wants->reset_ns + 1) * wants->reset_ns;
-        memset(memory->count, 0,
-               memory->pages * count_stride(memory->nodes) * sizeof *memory->count);
+        counts_reset(memory);
     }
 }
 

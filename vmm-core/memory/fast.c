@@ -39,20 +39,14 @@ static void settle_entry(struct memory *memory, struct cpu *cpu, struct fast_ent
     const uint64_t stores = seen_stores * memory->weight;
     const uint64_t all = (uint32_t)entry->counts * memory->weight;
     entry->counts = 0;
-    struct page *const page = &memory->page[entry->page];
-    page->loads += all - stores;
-    page->stores += stores;
+    const bool local = entry->node == cpu->node;
+    pmap_count(memory, entry->page, all - stores, stores, local);
     cpu->loads[entry->node] += all - stores;
     cpu->stores[entry->node] += stores;
-    if (entry->node == cpu->node) {
-        page->local += all;
-        cpu->counters.local_accesses += all;
-    } else {
-        cpu->counters.remote_accesses += all;
-    }
-    if (memory->count && seen_stores) {
+    *(local ? &cpu->counters.local_accesses : &cpu->counters.remote_accesses) += all;
+    if (memory->counts.record && seen_stores) { /* the page has a record: it was referred to */
         uint16_t *const writes =
-            &memory->count[entry->page * count_stride(memory->nodes) + memory->nodes];
+            &counts_at(&memory->counts, memory->page[entry->page].counted)->writes;
         const uint64_t now = *writes + seen_stores * memory->step;
         *writes = (uint16_t)(now < UINT16_MAX ? now : UINT16_MAX);
     }
@@ -112,6 +106,7 @@ static struct fast_entry *fill(struct memory *memory, struct cpu *cpu, uint64_t 
     *entry = (struct fast_entry){.vpn = vpn,
                                  .page = half->page,
                                  .stamp = tlb_entry,
+                                 .counted = memory->page[half->page].counted,
                                  .fresh_from = pmap_fresh_from(memory, half->page, half->node),
                                  .trigger = remote ? (uint16_t)memory->trigger : 0,
                                  .node = half->node,
@@ -134,9 +129,23 @@ count_access(struct fast_entry *entry, uint64_t store, uint16_t *mine, uint32_t 
     return unlikely(before < entry->trigger && now >= entry->trigger);
 }
 
-static uint16_t *counter_of(const struct memory *memory, const struct cpu *cpu, uint32_t page)
+static __attribute__((noinline)) void find_counter(struct memory *memory, struct fast_entry *entry)
 {
-    return memory->count ? &memory->count[page * count_stride(memory->nodes) + cpu->node] : NULL;
+    entry->counted = counts_of(memory, entry->page);
+    if (entry->counted == MEMORY_NONE) {
+        entry->counted = 0; /* any one: the run ends */
+        if (!memory->failure)
+            memory->failure = memory_short();
+    }
+}
+
+/* The policy's counter of the entry's page for a node. */
+static inline __attribute__((always_inline)) uint16_t *
+counter_of(struct memory *memory, struct fast_entry *entry, uint32_t node)
+{
+    if (unlikely(!counts_is(&memory->counts, entry->counted, entry->page)))
+        find_counter(memory, entry);
+    return &counts_at(&memory->counts, entry->counted)->by_node[node];
 }
 
 /* A store to a page that has replicas: they collapse, and the CPU gets a writable mapping at once.
@@ -147,7 +156,7 @@ static void replica_fault(struct memory *memory, struct cpu *cpu, uint64_t vpn,
     const uint64_t fault_ps = memory->machine->costs.replica_fault_ns * PS_PER_NS;
     cpu_charge(cpu, ACCOUNT_move, fault_ps);
     collapse_now(memory, cpu, half->page, memory->page[half->page].master, fault_ps, "a store");
-    memory->page[half->page].moved = memory->now; /* this store comes after it */
+    pmap_moved(memory, half->page, memory->now); /* this store comes after it */
     translate_again(memory, cpu, vpn, half, entry);
 }
 
@@ -207,7 +216,9 @@ static __attribute__((noinline)) char *reference_slow(struct memory *memory, str
     const bool access = level == CACHES_MEMORY;
     bool hot = false;
     if (access)
-        hot = count_access(entry, store, counter_of(memory, cpu, half.page), memory->step);
+        hot = count_access(entry, store,
+                           memory->counts.record ? counter_of(memory, entry, cpu->node) : NULL,
+                           memory->step);
     else
         count_cached(cpu, entry, what, level, stale);
     if (collapses)
@@ -247,11 +258,10 @@ static inline __attribute__((always_inline)) char *stretch(struct memory *memory
     const uint32_t page_shift = memory->page_shift;
     const uint32_t fast_shift = memory->fast_shift;
     const uint64_t fast_mask = (UINT64_C(1) << fast_shift) - 1;
-    const size_t stride = count_stride(memory->nodes);
+    const uint32_t node = cpu->node;
     const uint64_t before = memory->now;
     struct fast_entry *const fast = cpu->fast;
     uint64_t *const stamp = cpu->tlb.stamp;
-    uint16_t *count = counting ? memory->count + cpu->node : NULL;
     uint64_t kinds = 0;
 
     for (size_t at = 0; at < references; at++) {
@@ -267,8 +277,6 @@ static inline __attribute__((always_inline)) char *stretch(struct memory *memory
             char *const error = reference_slow(memory, cpu, vpn, what[at], level, age);
             if (error)
                 return error;
-            count =
-                counting ? memory->count + cpu->node : NULL; /* a first touch may have moved it */
             continue;
         }
         stamp[entry->stamp] = now;
@@ -279,7 +287,7 @@ static inline __attribute__((always_inline)) char *stretch(struct memory *memory
             continue;
         }
         const bool hot =
-            count_access(entry, store, counting ? &count[entry->page * stride] : NULL, step);
+            count_access(entry, store, counting ? counter_of(memory, entry, node) : NULL, step);
         if (cached)
             memory->period_left--;
         if (unlikely(hot) || (cached && unlikely(!memory->period_left))) {
@@ -332,13 +340,13 @@ static __attribute__((noinline)) char *stretch_weighted(struct memory *memory, s
 static char *stretch_of(struct memory *memory, struct cpu *cpu, const struct replayed *from,
                         size_t references)
 {
-    if (memory->options.weighted && memory->count)
+    if (memory->options.weighted && memory->counts.record)
         return stretch_weighted(memory, cpu, from, references);
     if (memory->has_caches)
-        return memory->count ? stretch_cached_counting(memory, cpu, from, references)
-                             : stretch_cached(memory, cpu, from, references);
-    return memory->count ? stretch_counting(memory, cpu, from, references)
-                         : stretch_plain(memory, cpu, from, references);
+        return memory->counts.record ? stretch_cached_counting(memory, cpu, from, references)
+                                     : stretch_cached(memory, cpu, from, references);
+    return memory->counts.record ? stretch_counting(memory, cpu, from, references)
+                                 : stretch_plain(memory, cpu, from, references);
 }
 
 static size_t least(size_t one, uint64_t other)

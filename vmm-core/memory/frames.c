@@ -12,53 +12,54 @@ char *frames_take(struct memory *memory, uint32_t node, uint32_t page, uint32_t 
     struct node *const from = &memory->node[node];
     if (from->free != MEMORY_NONE) {
         *frame = from->free;
-        from->free = memory->frame[*frame].next;
+        from->free = memory->frame[*frame].page;
     } else {
         if (!memory_grow((void **)&memory->frame, &memory->frames_room, memory->frames + 1,
                          sizeof *memory->frame))
             return memory_short();
         *frame = memory->frames++;
-        memory->frame[*frame] = (struct frame){.index = from->fresh++, .node = (uint8_t)node};
+        from->fresh++;
     }
-    struct frame *const taken = &memory->frame[*frame];
-    taken->page = page;
-    taken->next = taken->older = taken->newer = MEMORY_NONE;
-    taken->replica = false;
+    memory->frame[*frame] =
+        (struct frame){.page = page, .node = (uint8_t)node, .use = FRAME_MASTER};
     if (++from->used > from->used_most)
         from->used_most = from->used;
     return NULL;
-}
-
-void frames_set_replica(struct memory *memory, uint32_t frame, bool replica)
-{
-    struct frame *const it = &memory->frame[frame];
-    struct node *const node = &memory->node[it->node];
-    it->replica = replica;
-    if (replica) {
-        it->older = node->newest;
-        it->newer = MEMORY_NONE;
-        *(it->older == MEMORY_NONE ? &node->oldest : &memory->frame[it->older].newer) = frame;
-        node->newest = frame;
-        if (++node->replicas > node->replicas_most)
-            node->replicas_most = node->replicas;
-    } else {
-        *(it->older == MEMORY_NONE ? &node->oldest : &memory->frame[it->older].newer) = it->newer;
-        *(it->newer == MEMORY_NONE ? &node->newest : &memory->frame[it->newer].older) = it->older;
-        it->older = it->newer = MEMORY_NONE;
-        node->replicas--;
-    }
 }
 
 void frames_give_back(struct memory *memory, uint32_t frame)
 {
     struct frame *const it = &memory->frame[frame];
     struct node *const node = &memory->node[it->node];
-    if (it->replica)
-        frames_set_replica(memory, frame, false);
-    it->page = MEMORY_NONE;
-    it->next = node->free;
+    it->use = FRAME_FREE;
+    it->page = node->free;
     node->free = frame;
     node->used--;
+}
+
+void frames_list_replica(struct memory *memory, uint32_t copy)
+{
+    struct copy *const it = &memory->copy[copy];
+    struct frame *const frame = &memory->frame[it->frame];
+    struct node *const node = &memory->node[frame->node];
+    frame->use = FRAME_REPLICA;
+    it->older = node->newest;
+    it->newer = MEMORY_NONE;
+    *(it->older == MEMORY_NONE ? &node->oldest : &memory->copy[it->older].newer) = copy;
+    node->newest = copy;
+    if (++node->replicas > node->replicas_most)
+        node->replicas_most = node->replicas;
+}
+
+void frames_unlist_replica(struct memory *memory, uint32_t copy)
+{
+    const struct copy *const it = &memory->copy[copy];
+    struct frame *const frame = &memory->frame[it->frame];
+    struct node *const node = &memory->node[frame->node];
+    frame->use = FRAME_MASTER;
+    *(it->older == MEMORY_NONE ? &node->oldest : &memory->copy[it->older].newer) = it->newer;
+    *(it->newer == MEMORY_NONE ? &node->newest : &memory->copy[it->newer].older) = it->older;
+    node->replicas--;
 }
 
 bool frames_make_room(struct memory *memory, struct cpu *cpu, uint32_t node)

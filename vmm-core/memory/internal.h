@@ -67,11 +67,12 @@ struct fast_entry {
     uint64_t counts;
     uint64_t fresh_from; /* ordinal: lines last used before it are those of another copy */
     uint32_t page;
-    uint32_t stamp;    /* index of the TLB entry, whose stamp each hit renews */
-    uint16_t trigger;  /* the node's count that makes the page hot; 0: it is local, never */
-    uint8_t node;      /* that serves it */
-    uint8_t read_only; /* a store goes the slow way */
-    bool listed;       /* in cpu.live */
+    uint32_t stamp;        /* index of the TLB entry, whose stamp each hit renews */
+    uint32_t counted;      /* where the policy's counters of the page were last */
+    uint16_t trigger;      /* the node's count that makes the page hot; 0: it is local, never */
+    uint8_t node;          /* that serves it */
+    uint8_t read_only : 1; /* a store goes the slow way */
+    uint8_t listed : 1;    /* in cpu.live */
 };
 _Static_assert(sizeof(struct fast_entry) == 40, "the table stays in the host's first cache");
 
@@ -102,43 +103,85 @@ struct cpu {
 
 #define PAGE_NOT_PLACED UINT8_MAX /* as first_home: more than any node's number */
 
+/* One a guest page, and most are never acted on: what they need is elsewhere. */
 struct page {
-    uint64_t loads, stores, local; /* settled */
-    uint64_t moved;                /* lines last used before this ordinal are gone */
+    uint32_t loads, stores, local; /* settled: the low halves; see `wide` */
     uint32_t master;               /* frame; MEMORY_NONE: not placed yet, or freed */
-    uint32_t replicas;             /* the first frame of a chain */
-    uint32_t migrations, replications, collapses;
-    uint8_t first_home, home; /* home: the master's node, also when the page has been freed */
+    uint32_t acted;                /* what was done with it; MEMORY_NONE: nothing */
+    uint32_t counted;              /* where the policy's counters may be (counts.c) */
+    uint8_t first_home, home;      /* home: the master's node, also when the page has been freed */
 };
-_Static_assert(sizeof(struct page) == 56, "one a page");
+_Static_assert(sizeof(struct page) == 28, "one a page");
+
+/* The high halves of a page's totals, when one does not fit. There is one such page at most for
+ * each 2^32 references of a trace. */
+struct wide {
+    uint32_t page;
+    uint32_t loads, stores, local;
+};
+
+/* What was done with a page. */
+struct acted {
+    uint64_t moved;  /* lines last used before this ordinal are gone */
+    uint32_t copies; /* the first of its replicas' chain */
+    uint32_t migrations, replications, collapses;
+    uint32_t interval; /* to which `moves` belongs */
+    uint16_t moves;    /* migrations in it */
+};
+_Static_assert(sizeof(struct acted) == 32, "one a page that was acted on");
+
+/* A replica. */
+struct copy {
+    uint64_t made; /* lines last used before this ordinal are not its own */
+    uint32_t page, frame;
+    uint32_t next;         /* the page's next replica, or the next free record */
+    uint32_t older, newer; /* replicas of one node in the order they were made */
+};
 
 #define FRAME_OF_TABLE (MEMORY_NONE - 1) /* as owner: a page table (tables.c) */
 
+enum frame_use { FRAME_FREE, FRAME_MASTER, FRAME_REPLICA };
+
 struct frame {
-    uint64_t made;         /* of a replica: as `moved` of a page */
-    uint32_t page;         /* owner; MEMORY_NONE: free; or FRAME_OF_TABLE */
-    uint32_t next;         /* the page's next replica, or the node's next free frame */
-    uint32_t older, newer; /* replicas of one node in the order they were made */
-    uint32_t index;        /* of the frame in its node's memory */
+    uint32_t page; /* owner, or FRAME_OF_TABLE; of a free one, the node's next free frame */
     uint8_t node;
-    bool replica;
+    uint8_t use; /* enum frame_use; a table's is a master */
 };
+_Static_assert(sizeof(struct frame) == 8, "one a machine page");
 
 struct node {
     uint64_t frames;         /* it has */
     uint32_t fresh;          /* frames ever used, of them */
     uint32_t free;           /* first of the used and given back */
-    uint32_t oldest, newest; /* replica on it */
+    uint32_t oldest, newest; /* replica on it: copy */
     uint64_t used, used_most, replicas, replicas_most;
     uint64_t local_accesses, remote_accesses;
     uint8_t
         by_distance[MACHINE_NODES_MAX]; /* nodes with memory, nearest first, itself if it has any */
 };
 
-/* Counters of this interval, kept for POLICY_SIGNAL_HOT: [page][nodes], writes, moves. */
-static inline size_t count_stride(uint32_t nodes)
+/* Counters of this interval, kept for POLICY_SIGNAL_HOT: a record for each page that was referred to
+ * in it (counts.c). A record belongs to the page that it names, if it is in use at all; so an
+ * interval ends by forgetting that any is in use. */
+struct counts {
+    uint32_t page;
+    uint16_t writes;
+    uint16_t by_node[]; /* [nodes] */
+};
+struct counts_pool {
+    uint8_t *record;     /* NULL: nobody asked */
+    uint16_t *none;      /* [nodes] of a page that was not referred to: 0 */
+    uint32_t each_bytes; /* of a record */
+    uint32_t used, room;
+    uint32_t interval; /* number of this one */
+};
+static inline struct counts *counts_at(const struct counts_pool *pool, uint32_t index)
 {
-    return (size_t)nodes + 2;
+    return (struct counts *)(void *)(pool->record + (size_t)index * pool->each_bytes);
+}
+static inline bool counts_is(const struct counts_pool *pool, uint32_t index, uint32_t page)
+{
+    return index < pool->used && counts_at(pool, index)->page == page;
 }
 
 struct memory {
@@ -173,7 +216,11 @@ struct memory {
 
     struct page *page;
     uint32_t pages, pages_room;
-    uint16_t *count; /* [pages_room][count_stride] or NULL: nobody asked */
+    struct wide *wide;
+    struct acted *acted;
+    struct copy *copy;
+    uint32_t wides, wides_room, acteds, acteds_room, copies, copies_room, copies_free;
+    struct counts_pool counts;
     struct frame *frame;
     uint32_t frames, frames_room;
     struct tables tables;
@@ -250,6 +297,26 @@ static inline bool pmap_placed(const struct memory *memory, uint32_t page)
  * copy nearer at a later refill keeps what it fetched since that copy was made; when a page loses a
  * copy, its lines go from all caches, also those of the copies that stay. */
 uint64_t pmap_fresh_from(const struct memory *memory, uint32_t page, uint32_t node);
+static inline uint32_t pmap_copies(const struct memory *memory, uint32_t page)
+{
+    const uint32_t acted = memory->page[page].acted;
+    return acted == MEMORY_NONE ? MEMORY_NONE : memory->acted[acted].copies;
+}
+/* Mapped read-only everywhere? */
+static inline bool pmap_has_replicas(const struct memory *memory, uint32_t page)
+{
+    return pmap_copies(memory, page) != MEMORY_NONE;
+}
+/* Something is about to be done with the page. NULL: memory is short, and memory.failure says so. */
+struct acted *pmap_act(struct memory *memory, uint32_t page);
+/* The lines of the page that were last used before this ordinal are gone. */
+void pmap_moved(struct memory *memory, uint32_t page, uint64_t ordinal);
+/* Adds to the totals of a page. */
+void pmap_count(struct memory *memory, uint32_t page, uint64_t loads, uint64_t stores, bool local);
+struct page_totals {
+    uint64_t loads, stores, local;
+};
+struct page_totals pmap_totals(const struct memory *memory, uint32_t page);
 /* Gives the page its first frame. */
 char *pmap_add(struct memory *memory, uint32_t page, uint32_t frame);
 /* Frame of the page's copy on `node`, or MEMORY_NONE. */
@@ -258,11 +325,20 @@ uint32_t pmap_copy_on(const struct memory *memory, uint32_t page, uint32_t node)
  * lowest. */
 uint32_t pmap_nearest(const struct memory *memory, uint32_t page, uint32_t node);
 uint64_t pmap_replicas(const struct memory *memory, uint32_t page); /* node mask */
-void pmap_add_replica(struct memory *memory, uint32_t page, uint32_t frame);
-void pmap_drop_replica(struct memory *memory, uint32_t page, uint32_t frame); /* and frees it */
+/* After pmap_act(). NULL, or one line: memory is short, and nothing has changed. */
+char *pmap_add_replica(struct memory *memory, uint32_t page, uint32_t frame);
+void pmap_drop_replica(struct memory *memory, uint32_t copy); /* and frees its frame */
 void pmap_free(struct memory *memory, uint32_t page);
 /* Frees every copy but `frame`, which is the master from now on. */
 void pmap_keep_only(struct memory *memory, uint32_t page, uint32_t frame);
+
+/* counts.c */
+char *counts_new(struct memory *memory);
+void counts_free(struct memory *memory);
+/* The page's record of this interval: index in the pool. MEMORY_NONE: memory is short. */
+uint32_t counts_of(struct memory *memory, uint32_t page);
+/* The next interval begins. */
+void counts_reset(struct memory *memory);
 
 /* frames.c */
 static inline bool frames_free(const struct memory *memory, uint32_t node)
@@ -271,7 +347,9 @@ static inline bool frames_free(const struct memory *memory, uint32_t node)
 }
 char *frames_take(struct memory *memory, uint32_t node, uint32_t page, uint32_t *frame);
 void frames_give_back(struct memory *memory, uint32_t frame);
-void frames_set_replica(struct memory *memory, uint32_t frame, bool replica);
+/* A replica joins or leaves its node's list, which is in the order they were made. */
+void frames_list_replica(struct memory *memory, uint32_t copy);
+void frames_unlist_replica(struct memory *memory, uint32_t copy);
 /* Tells the policy, then gives up the oldest replica there. false: no free frame all the same. */
 bool frames_make_room(struct memory *memory, struct cpu *cpu, uint32_t node);
 
@@ -293,7 +371,7 @@ enum policy_answer collapse_page(struct memory *memory, uint32_t page, const cha
  * already. */
 void collapse_now(struct memory *memory, struct cpu *cpu, uint32_t page, uint32_t keep,
                   uint64_t fault_ps, const char *reason);
-void reclaim_replica(struct memory *memory, struct cpu *cpu, uint32_t frame);
+void reclaim_replica(struct memory *memory, struct cpu *cpu, uint32_t copy);
 /* Fills where the page is, and POLICY_NONSENSE where there is no such page or no memory on the node
  * that it is to go to. The CPU to be charged, as cpu_for_action(). */
 struct cpu *action_begin(struct memory *memory, struct memory_action *action);

@@ -149,8 +149,7 @@ static char *set_up_policy(struct memory *memory)
         return memory_refuse("the policy's trigger", wants->trigger,
                              "counters have 16 bits: it must be below 65535");
     memory->trigger = policy->hot ? wants->trigger : 0;
-    memory->count = calloc(memory->pages_room * count_stride(memory->nodes), sizeof *memory->count);
-    return memory->count ? NULL : memory_short();
+    return counts_new(memory);
 }
 
 /* What a hit of each level costs; those of the first are part of an instruction's time. */
@@ -211,6 +210,7 @@ static char *set_up(struct memory *memory)
     memory->page_shift = (uint32_t)__builtin_ctz(memory->machine->page_bytes);
     memory->nodes = memory->machine->nodes;
     memory->orders = 1;
+    memory->copies_free = MEMORY_NONE;
     tables_new(&memory->tables,
                memory->machine->tlb.refill == TLB_REFILL_HARDWARE && memory->machine->tlb.entries
                    ? memory->machine->tlb.walk.levels
@@ -269,7 +269,10 @@ void memory_free(struct memory *memory)
     free(memory->host_frames);
     free(memory->node);
     free(memory->page);
-    free(memory->count);
+    free(memory->wide);
+    free(memory->acted);
+    free(memory->copy);
+    counts_free(memory);
     free(memory->frame);
     tables_free(&memory->tables);
     free(memory->epoch_accesses);

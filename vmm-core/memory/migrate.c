@@ -8,12 +8,13 @@
  */
 #include "vmm-core/memory/internal.h"
 
-static void count_move(struct memory *memory, uint32_t page)
+static void count_move(const struct memory *memory, struct acted *acted)
 {
-    if (!memory->count)
-        return;
-    uint16_t *const moves = &memory->count[page * count_stride(memory->nodes) + memory->nodes + 1];
-    *moves = (uint16_t)(*moves + (*moves != UINT16_MAX));
+    acted->migrations++;
+    if (acted->interval != memory->counts.interval)
+        acted->moves = 0;
+    acted->interval = memory->counts.interval;
+    acted->moves = (uint16_t)(acted->moves + (acted->moves != UINT16_MAX));
 }
 
 enum policy_answer migrate_page(struct memory *memory, uint32_t page, uint32_t node,
@@ -37,7 +38,9 @@ enum policy_answer migrate_page(struct memory *memory, uint32_t page, uint32_t n
         return POLICY_NOTHING;
     action.from = it->home;
 
-    if (it->replicas != MEMORY_NONE) {
+    if (!pmap_act(memory, page))
+        return POLICY_NO_FRAME;
+    if (pmap_has_replicas(memory, page)) {
         const uint32_t there = pmap_copy_on(memory, page, node);
         collapse_now(memory, cpu, page, there == MEMORY_NONE ? it->master : there, 0,
                      "before a migration");
@@ -56,15 +59,14 @@ enum policy_answer migrate_page(struct memory *memory, uint32_t page, uint32_t n
         move_ps += costs->copy_page_ns * PS_PER_NS;
         contention_copy(memory, cpu->node, it->home, node);
         frames_give_back(memory, it->master);
-        it->moved = memory->now + 1;
+        pmap_moved(memory, page, memory->now + 1);
         it->master = frame;
         it->home = (uint8_t)node;
     }
     cpu_charge(cpu, ACCOUNT_move, move_ps);
     cpu->counters.migrations++;
     memory->epoch.migrations++;
-    it->migrations++;
-    count_move(memory, page);
+    count_move(memory, &memory->acted[it->acted]);
     action.cost_ns = (move_ps + shootdown_ps) / PS_PER_NS;
     action_log(memory, cpu, action);
     return POLICY_DONE;

@@ -1,40 +1,16 @@
 /* pmap: what the monitor knows of each guest-physical page, above all where its copies are.
  *
  * A page has one master and, on other nodes, replicas; at most one copy a node. The replicas are
- * chained through their frames.
+ * chained from the record of what was done with the page, which most pages do not have.
  */
 #include "vmm-core/memory/internal.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-static char *room_for_page(struct memory *memory, uint32_t page)
-{
-    const uint32_t room_before = memory->pages_room;
-    if (!memory_grow((void **)&memory->page, &memory->pages_room, page + 1, sizeof *memory->page))
-        return memory_short();
-    if (memory->count && memory->pages_room != room_before) {
-        const size_t stride = count_stride(memory->nodes);
-        uint16_t *const count =
-            realloc(memory->count, memory->pages_room * stride * sizeof *memory->count);
-        if (!count) {
-            memory->pages_room = room_before; /* the page array being larger does no harm */
-            return memory_short();
-        }
-        memset(count + room_before * stride, 0,
-               (memory->pages_room - room_before) * stride * sizeof *count);
-        memory->count = count;
-    }
-    return NULL;
-}
-
 char *pmap_add(struct memory *memory, uint32_t page, uint32_t frame)
 {
-    char *const error = room_for_page(memory, page);
-    if (error)
-        return error;
+    if (!memory_grow((void **)&memory->page, &memory->pages_room, page + 1, sizeof *memory->page))
+        return memory_short();
     const struct page nowhere = {.master = MEMORY_NONE,
-                                 .replicas = MEMORY_NONE,
+                                 .acted = MEMORY_NONE,
                                  .first_home = PAGE_NOT_PLACED,
                                  .home = PAGE_NOT_PLACED};
     while (memory->pages <= page)
@@ -45,37 +21,131 @@ char *pmap_add(struct memory *memory, uint32_t page, uint32_t frame)
     return NULL;
 }
 
+struct acted *pmap_act(struct memory *memory, uint32_t page)
+{
+    struct page *const it = &memory->page[page];
+    if (it->acted == MEMORY_NONE) {
+        if (!memory_grow((void **)&memory->acted, &memory->acteds_room, memory->acteds + 1,
+                         sizeof *memory->acted)) {
+            if (!memory->failure)
+                memory->failure = memory_short();
+            return NULL;
+        }
+        it->acted = memory->acteds++;
+        memory->acted[it->acted] = (struct acted){.copies = MEMORY_NONE};
+    }
+    return &memory->acted[it->acted];
+}
+
+void pmap_moved(struct memory *memory, uint32_t page, uint64_t ordinal)
+{
+    memory->acted[memory->page[page].acted].moved = ordinal;
+}
+
+/* ---- totals ---------------------------------------------------------------------------------- */
+
+/* Adds to the low half; what it cannot hold is the high half's. */
+static uint32_t add(uint32_t *low, uint64_t more)
+{
+    const uint64_t sum = *low + more;
+    *low = (uint32_t)sum;
+    return (uint32_t)(sum >> 32);
+}
+
+static __attribute__((noinline)) void widen(struct memory *memory, struct wide more)
+{
+    uint32_t at = 0;
+    while (at < memory->wides && memory->wide[at].page != more.page)
+        at++;
+    if (at == memory->wides) {
+        if (!memory_grow((void **)&memory->wide, &memory->wides_room, memory->wides + 1,
+                         sizeof *memory->wide)) {
+            if (!memory->failure)
+                memory->failure = memory_short();
+            return;
+        }
+        memory->wide[memory->wides++] = (struct wide){.page = more.page};
+    }
+    memory->wide[at].loads += more.loads;
+    memory->wide[at].stores += more.stores;
+    memory->wide[at].local += more.local;
+}
+
+void pmap_count(struct memory *memory, uint32_t page, uint64_t loads, uint64_t stores, bool local)
+{
+    struct page *const it = &memory->page[page];
+    const struct wide more = {.page = page,
+                              .loads = add(&it->loads, loads),
+                              .stores = add(&it->stores, stores),
+                              .local = local ? add(&it->local, loads + stores) : 0};
+    if (__builtin_expect((more.loads | more.stores | more.local) != 0, 0))
+        widen(memory, more);
+}
+
+struct page_totals pmap_totals(const struct memory *memory, uint32_t page)
+{
+    const struct page *const it = &memory->page[page];
+    struct page_totals totals = {.loads = it->loads, .stores = it->stores, .local = it->local};
+    for (uint32_t at = 0; at < memory->wides; at++) {
+        const struct wide *const high = &memory->wide[at];
+        if (high->page != page)
+            continue;
+        totals.loads += (uint64_t)high->loads << 32;
+        totals.stores += (uint64_t)high->stores << 32;
+        totals.local += (uint64_t)high->local << 32;
+    }
+    return totals;
+}
+
+/* ---- copies ---------------------------------------------------------------------------------- */
+
+static uint32_t node_of(const struct memory *memory, uint32_t copy)
+{
+    return memory->frame[memory->copy[copy].frame].node;
+}
+
+/* The replica on `node`, or MEMORY_NONE. */
+static uint32_t replica_on(const struct memory *memory, uint32_t page, uint32_t node)
+{
+    uint32_t copy = pmap_copies(memory, page);
+    while (copy != MEMORY_NONE && node_of(memory, copy) != node)
+        copy = memory->copy[copy].next;
+    return copy;
+}
+
 uint32_t pmap_copy_on(const struct memory *memory, uint32_t page, uint32_t node)
 {
     const struct page *const it = &memory->page[page];
     if (it->home == node)
         return it->master;
-    uint32_t frame = it->replicas;
-    while (frame != MEMORY_NONE && memory->frame[frame].node != node)
-        frame = memory->frame[frame].next;
-    return frame;
+    const uint32_t copy = replica_on(memory, page, node);
+    return copy == MEMORY_NONE ? MEMORY_NONE : memory->copy[copy].frame;
 }
 
 uint64_t pmap_fresh_from(const struct memory *memory, uint32_t page, uint32_t node)
 {
     const struct page *const it = &memory->page[page];
-    const uint32_t frame = it->home == node ? MEMORY_NONE : pmap_copy_on(memory, page, node);
-    const uint64_t made = frame == MEMORY_NONE ? 0 : memory->frame[frame].made;
-    return made > it->moved ? made : it->moved; /* another replica may have gone since */
+    if (it->acted == MEMORY_NONE)
+        return 0;
+    const uint64_t moved = memory->acted[it->acted].moved;
+    const uint32_t copy = it->home == node ? MEMORY_NONE : replica_on(memory, page, node);
+    const uint64_t made = copy == MEMORY_NONE ? 0 : memory->copy[copy].made;
+    return made > moved ? made : moved; /* another replica may have gone since */
 }
 
 uint32_t pmap_nearest(const struct memory *memory, uint32_t page, uint32_t node)
 {
-    const struct page *const it = &memory->page[page];
-    uint32_t nearest = it->home;
-    for (uint32_t frame = it->replicas; frame != MEMORY_NONE; frame = memory->frame[frame].next) {
-        const uint32_t other = memory->frame[frame].node;
+    const uint32_t home = memory->page[page].home;
+    uint32_t nearest = home;
+    for (uint32_t copy = pmap_copies(memory, page); copy != MEMORY_NONE;
+         copy = memory->copy[copy].next) {
+        const uint32_t other = node_of(memory, copy);
         if (other == node)
             return node;
         const uint32_t latency = machine_latency_ns(memory->machine, node, other);
         const uint32_t least = machine_latency_ns(memory->machine, node, nearest);
         if (nearest != node &&
-            (latency < least || (latency == least && nearest != it->home && other < nearest)))
+            (latency < least || (latency == least && nearest != home && other < nearest)))
             nearest = other;
     }
     return nearest;
@@ -84,30 +154,48 @@ uint32_t pmap_nearest(const struct memory *memory, uint32_t page, uint32_t node)
 uint64_t pmap_replicas(const struct memory *memory, uint32_t page)
 {
     uint64_t nodes = 0;
-    for (uint32_t frame = memory->page[page].replicas; frame != MEMORY_NONE;
-         frame = memory->frame[frame].next)
-        nodes |= UINT64_C(1) << memory->frame[frame].node;
+    for (uint32_t copy = pmap_copies(memory, page); copy != MEMORY_NONE;
+         copy = memory->copy[copy].next)
+        nodes |= UINT64_C(1) << node_of(memory, copy);
     return nodes;
 }
 
-void pmap_add_replica(struct memory *memory, uint32_t page, uint32_t frame)
+char *pmap_add_replica(struct memory *memory, uint32_t page, uint32_t frame)
 {
-    memory->frame[frame].next = memory->page[page].replicas;
-    memory->page[page].replicas = frame;
-    frames_set_replica(memory, frame, true);
+    uint32_t copy = memory->copies_free;
+    if (copy != MEMORY_NONE) {
+        memory->copies_free = memory->copy[copy].next;
+    } else {
+        if (!memory_grow((void **)&memory->copy, &memory->copies_room, memory->copies + 1,
+                         sizeof *memory->copy))
+            return memory_short();
+        copy = memory->copies++;
+    }
+    uint32_t *const chain = &memory->acted[memory->page[page].acted].copies;
+    memory->copy[copy] =
+        (struct copy){.made = memory->now + 1, .page = page, .frame = frame, .next = *chain};
+    *chain = copy;
+    frames_list_replica(memory, copy);
+    return NULL;
 }
 
-static uint32_t *link_to(struct memory *memory, uint32_t page, uint32_t frame)
+/* The record goes; what becomes of the frame is the caller's. */
+static void unlink_replica(struct memory *memory, uint32_t copy)
 {
-    uint32_t *link = &memory->page[page].replicas;
-    while (*link != frame)
-        link = &memory->frame[*link].next;
-    return link;
+    struct copy *const it = &memory->copy[copy];
+    uint32_t *link = &memory->acted[memory->page[it->page].acted].copies;
+    while (*link != copy)
+        link = &memory->copy[*link].next;
+    *link = it->next;
+    frames_unlist_replica(memory, copy);
+    *it = (struct copy){.page = MEMORY_NONE, .next = memory->copies_free};
+    memory->copies_free = copy;
 }
 
-void pmap_drop_replica(struct memory *memory, uint32_t page, uint32_t frame)
+void pmap_drop_replica(struct memory *memory, uint32_t copy)
 {
-    *link_to(memory, page, frame) = memory->frame[frame].next;
+    const uint32_t frame = memory->copy[copy].frame;
+    unlink_replica(memory, copy);
     frames_give_back(memory, frame);
 }
 
@@ -115,15 +203,13 @@ void pmap_keep_only(struct memory *memory, uint32_t page, uint32_t frame)
 {
     struct page *const it = &memory->page[page];
     if (frame != it->master) {
-        *link_to(memory, page, frame) = memory->frame[frame].next;
-        memory->frame[frame].next = MEMORY_NONE;
-        frames_set_replica(memory, frame, false);
+        unlink_replica(memory, replica_on(memory, page, memory->frame[frame].node));
         frames_give_back(memory, it->master);
         it->master = frame;
         it->home = memory->frame[frame].node;
     }
-    while (it->replicas != MEMORY_NONE)
-        pmap_drop_replica(memory, page, it->replicas);
+    while (pmap_has_replicas(memory, page))
+        pmap_drop_replica(memory, pmap_copies(memory, page));
 }
 
 void pmap_free(struct memory *memory, uint32_t page)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define ROOM_AT_FIRST 1024u
+#define ROOM_LARGE    (UINT64_C(1) << 20) /* from here on arrays grow by a quarter */
 
 char *memory_short(void)
 {
@@ -27,9 +28,9 @@ bool memory_grow(void **array, uint32_t *room, uint32_t wanted, size_t each)
 {
     if (wanted <= *room)
         return true;
-    uint64_t larger = *room ? (uint64_t)*room * 2 : ROOM_AT_FIRST;
+    uint64_t larger = *room ? *room : ROOM_AT_FIRST;
     while (larger < wanted)
-        larger *= 2;
+        larger += larger < ROOM_LARGE ? larger : larger / 4;
     if (larger >= MEMORY_NONE)
         larger = MEMORY_NONE - 1;
     void *const grown = larger < wanted ? NULL : realloc(*array, larger * each);

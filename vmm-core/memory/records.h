@@ -13,7 +13,8 @@
 char *memory_short(void);
 /* One line about what the caller handed over. Never NULL. */
 char *memory_refuse(const char *what, uint64_t is, const char *needs);
-/* Doubles an array until it holds `wanted`; false: memory is short, and nothing has changed. */
+/* Makes an array larger, by doubling or, where that is much, by a quarter, until it holds `wanted`;
+ * false: memory is short, and nothing has changed. */
 bool memory_grow(void **array, uint32_t *room, uint32_t wanted, size_t each);
 
 #endif

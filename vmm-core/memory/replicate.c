@@ -27,16 +27,18 @@ enum policy_answer replicate_page(struct memory *memory, uint32_t page, uint32_t
     }
     if (pmap_copy_on(memory, page, node) != MEMORY_NONE) /* by the policy itself, meanwhile */
         return POLICY_NOTHING;
+    if (!pmap_act(memory, page))
+        return POLICY_NO_FRAME;
     uint32_t frame = 0;
-    char *const error = frames_take(memory, node, page, &frame);
-    if (error) {
+    char *error = frames_take(memory, node, page, &frame);
+    if (!error)
+        error = pmap_add_replica(memory, page, frame);
+    if (error) { /* the run ends */
         memory->failure = error;
         return POLICY_NO_FRAME;
     }
     struct page *const it = &memory->page[page];
     action.from = it->home;
-    pmap_add_replica(memory, page, frame);
-    memory->frame[frame].made = memory->now + 1;
     contention_copy(memory, cpu->node, it->home, node);
     const uint64_t shootdown_ps = shootdown_to_replica(memory, cpu, page, node);
     const struct machine_costs *const costs = &memory->machine->costs;
@@ -44,7 +46,7 @@ enum policy_answer replicate_page(struct memory *memory, uint32_t page, uint32_t
     cpu_charge(cpu, ACCOUNT_move, move_ps);
     cpu->counters.replications++;
     memory->epoch.replications++;
-    it->replications++;
+    memory->acted[it->acted].replications++;
     action.cost_ns = (move_ps + shootdown_ps) / PS_PER_NS;
     action_log(memory, cpu, action);
     return POLICY_DONE;
@@ -56,12 +58,12 @@ void collapse_now(struct memory *memory, struct cpu *cpu, uint32_t page, uint32_
     struct page *const it = &memory->page[page];
     const uint64_t shootdown_ps = shootdown(memory, cpu, page);
     pmap_keep_only(memory, page, keep);
-    it->moved = memory->now + 1;
+    pmap_moved(memory, page, memory->now + 1);
     const uint64_t move_ps = memory->machine->costs.move_page_ns * PS_PER_NS;
     cpu_charge(cpu, ACCOUNT_move, move_ps);
     cpu->counters.collapses++;
     memory->epoch.collapses++;
-    it->collapses++;
+    memory->acted[it->acted].collapses++;
     action_log(memory, cpu,
                (struct memory_action){.kind = MEMORY_ACTION_COLLAPSE,
                                       .answer = POLICY_DONE,
@@ -83,20 +85,20 @@ enum policy_answer collapse_page(struct memory *memory, uint32_t page, const cha
                                                     .to = MEMORY_NO_NODE,
                                                     .reason = reason});
     }
-    if (memory->page[page].replicas == MEMORY_NONE)
+    if (!pmap_has_replicas(memory, page))
         return POLICY_NOTHING;
     const struct page *const it = &memory->page[page];
     collapse_now(memory, cpu_for_action(memory, it->home), page, it->master, 0, reason);
     return POLICY_DONE;
 }
 
-void reclaim_replica(struct memory *memory, struct cpu *cpu, uint32_t frame)
+void reclaim_replica(struct memory *memory, struct cpu *cpu, uint32_t copy)
 {
-    const uint32_t page = memory->frame[frame].page;
-    const uint32_t node = memory->frame[frame].node;
+    const uint32_t page = memory->copy[copy].page;
+    const uint32_t node = memory->frame[memory->copy[copy].frame].node;
     const uint64_t shootdown_ps = shootdown(memory, cpu, page);
-    pmap_drop_replica(memory, page, frame);
-    memory->page[page].moved = memory->now + 1;
+    pmap_drop_replica(memory, copy);
+    pmap_moved(memory, page, memory->now + 1);
     const uint64_t move_ps = memory->machine->costs.move_page_ns * PS_PER_NS;
     cpu_charge(cpu, ACCOUNT_move, move_ps);
     action_log(memory, cpu,

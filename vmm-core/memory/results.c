@@ -53,17 +53,20 @@ static uint32_t node_of(uint8_t home)
 struct memory_page_state memory_page(const struct memory *memory, uint32_t page)
 {
     const struct page *const it = &memory->page[page];
+    const struct page_totals totals = pmap_totals(memory, page);
+    const struct acted none = {.copies = MEMORY_NONE};
+    const struct acted *const acted = it->acted == MEMORY_NONE ? &none : &memory->acted[it->acted];
     return (struct memory_page_state){.space = memory->guest->page[page].space,
                                       .vpn = memory->guest->page[page].vpn,
                                       .first_home = node_of(it->first_home),
                                       .home = node_of(it->home),
                                       .replicas = pmap_replicas(memory, page),
-                                      .loads = it->loads,
-                                      .stores = it->stores,
-                                      .local_accesses = it->local,
-                                      .migrations = it->migrations,
-                                      .replications = it->replications,
-                                      .collapses = it->collapses,
+                                      .loads = totals.loads,
+                                      .stores = totals.stores,
+                                      .local_accesses = totals.local,
+                                      .migrations = acted->migrations,
+                                      .replications = acted->replications,
+                                      .collapses = acted->collapses,
                                       .mapped = it->master != MEMORY_NONE};
 }
 

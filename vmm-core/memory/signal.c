@@ -73,17 +73,20 @@ static bool service_page(struct policy_host *host, uint32_t page, struct policy_
     if (!action_page_exists(memory, page))
         return false;
     const struct page *const it = &memory->page[page];
+    const struct acted none = {.copies = MEMORY_NONE};
+    const struct acted *const acted = it->acted == MEMORY_NONE ? &none : &memory->acted[it->acted];
     *out = (struct policy_page){.page = page,
                                 .home = it->home,
                                 .replicas = pmap_replicas(memory, page),
-                                .moves_total = it->migrations};
-    if (memory->count) {
-        fast_settle_page(memory, page); /* stores of hits are still in the fast tables */
-        const uint16_t *const count = &memory->count[page * count_stride(memory->nodes)];
-        out->counts = count;
-        out->writes = count[memory->nodes];
-        out->moves = count[memory->nodes + 1];
-    }
+                                .moves_total = acted->migrations};
+    const struct counts_pool *const pool = &memory->counts;
+    if (!pool->record)
+        return true;
+    fast_settle_page(memory, page); /* stores of hits are still in the fast tables */
+    const bool counted = counts_is(pool, it->counted, page);
+    out->counts = counted ? counts_at(pool, it->counted)->by_node : pool->none;
+    out->writes = counted ? counts_at(pool, it->counted)->writes : 0;
+    out->moves = acted->interval == pool->interval ? acted->moves : 0;
     return true;
 }
 

@@ -29,7 +29,7 @@ static struct tlb_half half_for(const struct memory *memory, const struct cpu *c
 {
     return (struct tlb_half){.page = page,
                              .node = (uint8_t)pmap_nearest(memory, page, cpu->node),
-                             .writable = memory->page[page].replicas == MEMORY_NONE};
+                             .writable = !pmap_has_replicas(memory, page)};
 }
 
 /* Every half of the entry that holds `vpn`, as the pmap has it. */
