@@ -36,6 +36,10 @@ struct drmemtrace_thread {
     unsigned char buffer[BUFFER_BYTES];
 };
 
+static const char no_header[] =
+    "this is no header of a drmemtrace; one as recorded (folder raw) is made one by: drrun -t "
+    "drmemtrace -indir FOLDER";
+
 static const uint8_t what_of_class[CLASS_REFERENCES] = {
     [CLASS_LOAD] = REF_LOAD, [CLASS_STORE] = REF_STORE, [CLASS_FETCH] = REF_FETCH};
 
@@ -84,13 +88,27 @@ __attribute__((format(printf, 2, 3))) static char *bad(const struct drmemtrace_t
     return error;
 }
 
+/* The file has no whole record any more: is it one that may end here? `left`: bytes of a record. */
+static char *check_end(const struct drmemtrace_thread *thread, size_t left)
+{
+    if (!thread->begun) {
+        return bad(thread, "%s", left == 0 ? "the file is empty" : no_header);
+    }
+    if (left > 0) {
+        return bad(thread, "has %zu of %u bytes: the file was cut off", left,
+                   DRMEMTRACE_RECORD_BYTES);
+    }
+    return thread->record == thread->footer + 1
+               ? NULL
+               : bad(thread, "a footer should stand here: the file was cut off");
+}
+
 /* Reads on until a whole record is there. *ended: there is none any more. */
 static char *fill(struct drmemtrace_thread *thread, bool *ended)
 {
     memmove(thread->buffer, thread->buffer + thread->end, thread->part);
     size_t there = thread->part;
     thread->at = thread->end = 0;
-    *ended = false;
     while (there < DRMEMTRACE_RECORD_BYTES && !input_ended(thread->input)) {
         size_t got = 0;
         char *error =
@@ -103,25 +121,15 @@ static char *fill(struct drmemtrace_thread *thread, bool *ended)
     thread->end = there / DRMEMTRACE_RECORD_BYTES * DRMEMTRACE_RECORD_BYTES;
     thread->part = there - thread->end;
     *ended = thread->end == 0;
-    if (*ended && thread->part > 0) {
-        return bad(thread, "has %zu of %u bytes: the file was cut off", thread->part,
-                   DRMEMTRACE_RECORD_BYTES);
-    }
-    if (*ended && thread->record != thread->footer + 1) {
-        return bad(thread, "a footer should stand here: the file was cut off");
-    }
-    return NULL;
+    return *ended ? check_end(thread, thread->part) : NULL;
 }
 
 /* A file begins with a header, whatever else it may be. */
 static char *check_first(const struct drmemtrace_thread *thread)
 {
     struct drmemtrace_record record = drmemtrace_record(thread->buffer);
-    if (record.type == DRMEMTRACE_HEADER_TYPE && record.size == 0) {
-        return NULL;
-    }
-    return bad(thread, "this is no header of a drmemtrace; one as recorded (folder raw) is made "
-                       "one by: drrun -t drmemtrace -indir FOLDER");
+    return record.type == DRMEMTRACE_HEADER_TYPE && record.size == 0 ? NULL
+                                                                     : bad(thread, "%s", no_header);
 }
 
 static char *read_header(struct drmemtrace_thread *thread, struct drmemtrace_batch *batch,

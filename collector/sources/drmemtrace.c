@@ -271,7 +271,7 @@ static bool wants_file(const char *name)
 
 const struct import_format import_drmemtrace = {
     .name = "drmemtrace",
-    .summary = "offline trace of DynamoRIO's drmemtrace: a folder, or the file of a thread",
+    .summary = "trace of DynamoRIO's drmemtrace: its folder, or one file",
     .takes = IMPORT_TAKES(IMPORT_NO_FETCHES),
     .open = drmemtrace_open,
     .read = drmemtrace_read,

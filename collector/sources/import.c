@@ -433,12 +433,13 @@ int record_import(int argc, char **argv)
             "  disco-record import -f text --columns ip,addr,cpu,time,- -o run.db table.txt.gz\n"
             "  disco-record import -f drmemtrace -o app.db drmemtrace.app.1234.5678.dir\n"
             "  disco-record import -f champsim -o mcf.db 605.mcf_s-665B.champsimtrace.xz\n"
-            "Tables of DRAM simulators, by format text:\n"
-            "  Ramulator, memory trace (0x12345680 R)     --columns addr,kind\n"
-            "  Ramulator, CPU trace (3 20734016 20841280) --columns -,addr,writeback --base 10 "
-            "--default-kind load\n"
-            "  Ramulator 2, loads and stores (LD 20734016) --columns kind,addr --base 10\n"
-            "  DRAMSim2 and 3 (0x1f2f8e40 P_MEM_RD 10)    --columns addr,kind,-\n",
+            "\nFor tables of DRAM simulators, -f text and:\n"
+            "  0x12345680 R (Ramulator, memory)     --columns addr,kind\n"
+            "  3 20734016 20841280 (Ramulator, CPU) --columns -,addr,writeback --base 10 \n"
+            "                                       --default-kind load\n"
+            "  LD 20734016 (Ramulator 2)            --columns kind,addr --base 10\n"
+            "  0x1f2f8e40 P_MEM_RD 10 (DRAMSim2, 3) --columns addr,kind,-\n"
+            "  R 323969 (numbers of 64-byte lines)  --columns kind,addr*64 --base 10\n",
         .help_filter = help_filter,
     };
     struct request request = {.trace = {.page_bytes = 4096}};

@@ -483,7 +483,7 @@ static char *text_finish(void *parser)
 
 const struct import_format import_text = {
     .name = "text",
-    .summary = "any table, one reference a line; --columns names its columns",
+    .summary = "any table, one reference a line; --columns names them",
     .takes = IMPORT_TAKES(IMPORT_COLUMNS) | IMPORT_TAKES(IMPORT_SEPARATOR) |
              IMPORT_TAKES(IMPORT_BASE) | IMPORT_TAKES(IMPORT_TIME_UNIT) |
              IMPORT_TAKES(IMPORT_KIND) | IMPORT_TAKES(IMPORT_DEFAULT_KIND) |
