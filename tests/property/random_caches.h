@@ -78,7 +78,7 @@ static void random_inclusion(uint64_t *state, struct machine *machine, struct ma
                            machine->cache[i].kind[0] == 'u' || cache->kind[0] == 'u'));
     if (draw == 1 && above)
         cache->inclusion = CACHE_INCLUSION_INCLUSIVE;
-    if (draw == 2 && above && may_exclude(machine, cache))
+    if (draw == 2 && above && may_exclude(machine, cache) && cache->index == CACHE_INDEX_PHYSICAL)
         cache->inclusion = CACHE_INCLUSION_EXCLUSIVE;
 }
 

@@ -121,6 +121,10 @@ static char *check_above(const struct draft *draft, const char *place,
         return draft_error(draft, place,
                            "no cache is above it that it could %s; leave inclusion out",
                            cache->inclusion == CACHE_INCLUSION_INCLUSIVE ? "include" : "exclude");
+    if (cache->inclusion == CACHE_INCLUSION_EXCLUSIVE && cache->index == CACHE_INDEX_VIRTUAL)
+        return draft_error(draft, place,
+                           "exclusive under a virtual index, which victims have not; index "
+                           "physically");
     for (uint32_t way = 0; way < 2; way++)
         if (cache->inclusion == CACHE_INCLUSION_EXCLUSIVE &&
             (way == 0 ? holds_code(cache) : holds_data(cache)) && line[way] != cache->line_bytes)
