@@ -116,5 +116,7 @@ char *guest_check(const struct guest *guest)
     free(met);
     if (!error)
         error = check_shares(guest);
-    return error ? error : check_lookahead(guest);
+    if (!error)
+        error = check_lookahead(guest);
+    return error || !guest->caches ? error : caches_check(guest->caches);
 }

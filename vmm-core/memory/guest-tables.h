@@ -71,7 +71,9 @@ struct guest {
     uint32_t pendings, pendings_room, pending_pages;
     uint32_t *pending_slot; /* index + 1, or 0 */
     uint32_t pending_mask;
-    struct guest_memo **memo; /* [machine cpus] NULL: not used yet */
+    struct caches *caches;     /* NULL: there are none */
+    struct guest_slice *slice; /* with caches */
+    struct guest_memo **memo;  /* [machine cpus] NULL: not used yet */
     struct guest_gone *gone;
     uint32_t gones, gones_room;
 };

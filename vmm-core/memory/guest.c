@@ -12,8 +12,20 @@
 #include <string.h>
 
 #define PENDING_SLOTS_AT_FIRST 1024u
+#define SLICE                  1024u /* references that go through the caches together */
 
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
+
+/* Addresses of a slice: of each reference, and of the second page of those that straddle two. */
+struct guest_slice {
+    uint64_t physical[SLICE], second_page[SLICE];
+};
+
+static char *set_up_caches(struct guest *guest)
+{
+    guest->slice = malloc(sizeof *guest->slice);
+    return guest->slice ? caches_new(guest->machine, &guest->caches) : memory_short();
+}
 
 char *guest_new(const struct guest_options *options, struct guest **out)
 {
@@ -30,12 +42,14 @@ char *guest_new(const struct guest_options *options, struct guest **out)
     guest->memo = calloc(machine->cpus ? machine->cpus : 1, sizeof(struct guest_memo *));
     guest->pending_slot = calloc(PENDING_SLOTS_AT_FIRST, sizeof *guest->pending_slot);
     guest->pending_mask = PENDING_SLOTS_AT_FIRST - 1;
-    if (!guest->memo || !guest->pending_slot) {
+    char *error = guest->memo && guest->pending_slot ? NULL : memory_short();
+    if (!error && machine->caches && !options->misses)
+        error = set_up_caches(guest);
+    if (error)
         guest_free(guest);
-        return memory_short();
-    }
-    *out = guest;
-    return NULL;
+    else
+        *out = guest;
+    return error;
 }
 
 void guest_free(struct guest *guest)
@@ -45,6 +59,8 @@ void guest_free(struct guest *guest)
     for (uint32_t cpu = 0; guest->memo && cpu < guest->machine->cpus; cpu++)
         free(guest->memo[cpu]);
     free(guest->memo);
+    free(guest->slice);
+    caches_free(guest->caches);
     free(guest->page);
     free(guest->extra);
     free(guest->slot);
@@ -76,13 +92,12 @@ void guest_outcome_free(struct caches_outcome *outcome)
 
 bool guest_has_caches(const struct guest *guest)
 {
-    return guest_caches(guest) != NULL;
+    return guest->caches != NULL;
 }
 
 const struct caches *guest_caches(const struct guest *guest)
 {
-    (void)guest;
-    return NULL;
+    return guest->caches;
 }
 
 /* ---- pending mappings ---------------------------------------------------------------------------- */
@@ -208,31 +223,100 @@ static __attribute__((noinline)) bool remember(struct guest *guest, struct guest
     return page != MEMORY_NONE;
 }
 
+/* The page of a reference, now. MEMORY_NONE: memory is short. */
+static inline __attribute__((always_inline)) uint32_t
+page_at(struct guest *guest, struct guest_memo *memo, uint32_t space, uint64_t vpn, uint64_t now)
+{
+    struct guest_memo *const entry = memo_entry(memo, vpn);
+    if (unlikely(((entry->vpn ^ vpn) | (entry->space ^ space)) != 0)) {
+        guest->now = now;
+        if (!remember(guest, entry, space, vpn))
+            return MEMORY_NONE;
+    }
+    return entry->page;
+}
+
+/* Makes sure that every page has a number; what misses all else, since there are no caches. */
+static bool touch_all(struct guest *guest, struct guest_memo *memo, uint32_t space,
+                      const uint64_t *addr, uint32_t references)
+{
+    const uint32_t page_shift = guest->page_shift;
+    const uint64_t before = guest->now;
+    for (uint32_t index = 0; index < references; index++)
+        if (page_at(guest, memo, space, addr[index] >> page_shift, before + index + 1) ==
+            MEMORY_NONE)
+            return false;
+    guest->now = before + references;
+    return true;
+}
+
+/* Guest-physical addresses of a slice. A reference that straddles two pages touches both. */
+static bool translate_slice(struct guest *guest, struct guest_memo *memo,
+                            const struct caches_input *slice, uint32_t space)
+{
+    const uint32_t page_shift = guest->page_shift;
+    const uint64_t offset_mask = (UINT64_C(1) << page_shift) - 1;
+    uint64_t *second = guest->slice->second_page;
+    for (uint32_t index = 0; index < slice->references; index++) {
+        const uint64_t addr = slice->virtual_address[index];
+        const uint64_t vpn = addr >> page_shift;
+        const uint64_t now = slice->first + index;
+        const uint64_t page = page_at(guest, memo, space, vpn, now);
+        if (page == MEMORY_NONE)
+            return false;
+        guest->slice->physical[index] = page << page_shift | (addr & offset_mask);
+        if (!slice->bytes || (addr & offset_mask) + slice->bytes[index] <= offset_mask + 1)
+            continue;
+        const uint64_t last = UINT64_MAX >> page_shift; /* after the last page comes the first */
+        const uint64_t next = page_at(guest, memo, space, (vpn + 1) & last, now);
+        if (next == MEMORY_NONE)
+            return false;
+        *second++ = next << page_shift;
+    }
+    return true;
+}
+
+static char *through_caches(struct guest *guest, struct caches_input slice, uint32_t space,
+                            struct caches_outcome *outcome, uint32_t at)
+{
+    struct guest_memo *const memo = guest->memo[slice.cpu];
+    for (uint32_t left = slice.references; left;) {
+        slice.references = left < SLICE ? left : SLICE;
+        slice.first = guest->now + 1;
+        if (!translate_slice(guest, memo, &slice, space))
+            return memory_short();
+        guest->now = slice.first + slice.references - 1;
+        char *const error = caches_references(guest->caches, &slice, outcome, at);
+        if (error)
+            return error;
+        slice.virtual_address += slice.references;
+        slice.what += slice.references;
+        slice.bytes += slice.bytes ? slice.references : 0;
+        at += slice.references;
+        left -= slice.references;
+    }
+    return NULL;
+}
+
 char *guest_references(struct guest *guest, uint32_t cpu, uint32_t space, const uint64_t *addr,
                        const uint8_t *what, const uint64_t *bytes, uint32_t references,
                        struct caches_outcome *outcome, uint32_t at)
 {
-    (void)what;
-    (void)bytes;
-    (void)outcome;
-    (void)at;
     if (cpu >= guest->machine->cpus)
         return memory_refuse("the CPU of a reference", cpu, "the machine has no such CPU");
     struct guest_memo *const memo = memo_of(guest, cpu);
     if (!memo)
         return memory_short();
-    const uint64_t before = guest->now;
-    for (uint32_t index = 0; index < references; index++) {
-        const uint64_t vpn = addr[index] >> guest->page_shift;
-        struct guest_memo *const entry = memo_entry(memo, vpn);
-        if (unlikely(((entry->vpn ^ vpn) | (entry->space ^ space)) != 0)) {
-            guest->now = before + index + 1;
-            if (!remember(guest, entry, space, vpn))
-                return memory_short();
-        }
-    }
-    guest->now = before + references;
-    return NULL;
+    if (!guest->caches)
+        return touch_all(guest, memo, space, addr, references) ? NULL : memory_short();
+    const struct caches_input slice = {.cpu = cpu,
+                                       .references = references,
+                                       .virtual_address = addr,
+                                       .physical_address = guest->slice->physical,
+                                       .what = what,
+                                       .bytes = bytes,
+                                       .second_page = guest->slice->second_page};
+    return through_caches(guest, slice, space, outcome, at);
 }
 
 /* ---- events ---------------------------------------------------------------------------------------- */
@@ -285,6 +369,8 @@ void guest_unmap_end(struct guest *guest)
             if (entry && entry->vpn == it->vpn && entry->space == it->space)
                 entry->vpn = UINT64_MAX;
         }
+        if (it->last && guest->caches)
+            caches_forget_page(guest->caches, it->page);
     }
     guest->gones = 0;
 }

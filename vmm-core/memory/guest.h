@@ -56,7 +56,9 @@ void guest_outcome_free(struct caches_outcome *outcome);
 
 /* References of one CPU in one space, in order. Maps what they touch first (set aside), and where
  * the guest has caches fills outcome from index `at` on; without caches, outcome is left alone and
- * may be NULL. `bytes`: as in caches_input. */
+ * may be NULL. `bytes`: as in caches_input; a reference that straddles two pages gives the second a
+ * number too, for the caches alone: memories place it when it is referred to itself. Without caches
+ * `bytes` is not looked at. The caller sets outcome->writebacks back to 0 when it begins anew. */
 char *guest_references(struct guest *guest, uint32_t cpu, uint32_t space, const uint64_t *addr,
                        const uint8_t *what, const uint64_t *bytes, uint32_t references,
                        struct caches_outcome *outcome, uint32_t at)
