@@ -84,7 +84,27 @@ static json_t *value(const struct value *value)
     return json_null();
 }
 
-static json_t *run(const struct results *results)
+/* One object for each cache of the machine's list; none where there are no caches. */
+static json_t *caches(const struct report *report)
+{
+    const struct caches *counted = guest_caches(course_guest(report->course));
+    const struct machine *machine = report->machine;
+    json_t *list = json_array();
+    for (uint32_t i = 0; counted != NULL && i < machine->caches; i++) {
+        const struct caches_counters count = caches_counted(counted, i);
+        json_t *object = json_object();
+        (void)json_object_set_new(object, "level", json_integer(machine->cache[i].level));
+        (void)json_object_set_new(object, "kind", json_string(machine->cache[i].kind));
+#define SET_COUNTER(name)                                                                          \
+    (void)json_object_set_new(object, #name, json_integer((json_int_t)count.name));
+        CACHE_COUNTERS(SET_COUNTER)
+#undef SET_COUNTER
+        (void)json_array_append_new(list, object);
+    }
+    return list;
+}
+
+static json_t *run(const struct report *report, const struct results *results)
 {
     const struct policy_choice *choice = results->replay->choice;
     json_t *object = json_object();
@@ -95,7 +115,7 @@ static json_t *run(const struct results *results)
     for (unsigned i = 0; i < FIGURE_COUNT; i++) {
         (void)json_object_set_new(object, figure_name[i], value(&results->figure[i]));
         if (i == FIGURE_cache_misses)
-            (void)json_object_set_new(object, "caches", json_array());
+            (void)json_object_set_new(object, "caches", caches(report));
     }
     return object;
 }
@@ -106,7 +126,7 @@ char *report_json(const struct report *report, FILE *out)
     (void)json_object_set_new(object, "trace", trace(report));
     (void)json_object_set_new(object, "machine", json_loads(report->machine_json, 0, NULL));
     for (size_t i = 0; i < report->runs; i++)
-        (void)json_array_append_new(runs, run(&report->results[i]));
+        (void)json_array_append_new(runs, run(report, &report->results[i]));
     (void)json_object_set_new(object, "runs", runs);
     int failed = json_dumpf(object, out, JSON_INDENT(2) | JSON_REAL_PRECISION(REAL_DIGITS));
     json_decref(object);

@@ -70,7 +70,8 @@ static const struct argp_option option[] = {
      "else references)",
      1},
     {"contention", KEY_CONTENTION, "on|off", 0,
-     "Queueing at memory controllers and links (default off: the machine's latencies, flat)", 1},
+     "Queueing at memory controllers and links (default on; off: the machine's latencies, flat)",
+     1},
     {"refs-per-sample", KEY_REFS_PER_SAMPLE, "N", 0,
      "References that a recorded one stands for (default: as the trace says)", 1},
     {"seed", KEY_SEED, "N", 0, "Seed of all random choices, of every policy alike (default 1)", 1},
@@ -221,6 +222,7 @@ void options_parse(int argc, char **argv, struct options *options)
         .machine = OPTIONS_MACHINE,
         .seed = 1,
         .log_actions = OPTIONS_LOG_ACTIONS,
+        .contention = true,
     };
     argp_err_exit_status = USAGE_EXIT;
     (void)argp_parse(&argp, argc, argv, 0, NULL, options);

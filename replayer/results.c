@@ -101,6 +101,21 @@ static void put_estimate(struct results *results, struct sampling_estimate estim
     figure[FIGURE_idle_ns] = integer(figure[FIGURE_time_ns].integer - busy_ns);
 }
 
+static struct value cache_misses(const struct caches *caches, const struct machine *machine)
+{
+    uint32_t outermost = 0;
+    uint64_t misses = 0;
+    if (caches == NULL)
+        return (struct value){.kind = VALUE_ABSENT};
+    for (uint32_t i = 0; i < machine->caches; i++)
+        if (machine->cache[i].level > outermost)
+            outermost = machine->cache[i].level;
+    for (uint32_t i = 0; i < machine->caches; i++)
+        if (machine->cache[i].level == outermost)
+            misses += caches_counted(caches, i).misses;
+    return integer(misses);
+}
+
 struct results results_of(const struct replay *replay, const struct guest *guest,
                           const struct machine *machine)
 {
@@ -138,7 +153,8 @@ struct results results_of(const struct replay *replay, const struct guest *guest
 
     figure[FIGURE_tlb_misses] = integer(all.tlb_misses);
     figure[FIGURE_l2tlb_misses] = integer(all.l2tlb_misses);
-    (void)guest;
+    figure[FIGURE_cache_misses] = cache_misses(guest_caches(guest), machine);
+    figure[FIGURE_refetches] = integer(all.refetches);
     figure[FIGURE_migrations] = integer(all.migrations);
     figure[FIGURE_replications] = integer(all.replications);
     figure[FIGURE_collapses] = integer(all.collapses);

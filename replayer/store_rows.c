@@ -197,6 +197,28 @@ static int put_traffic(struct row_writer *writer, const struct results *results)
     return insert_close(&insert);
 }
 
+static int put_caches(struct row_writer *writer, const struct results *results)
+{
+    const struct caches *caches = guest_caches(course_guest(writer->report->course));
+    const struct machine *machine = writer->report->machine;
+#define COUNTER_COLUMN(name) ", " #name
+#define COUNTER_PLACE(name)  ",?"
+    struct insert insert =
+        insert_open(writer,
+                    "INSERT INTO run_cache(run_id, cache, level, kind" CACHE_COUNTERS(
+                        COUNTER_COLUMN) ") VALUES(?,?,?,?" CACHE_COUNTERS(COUNTER_PLACE) ")");
+#undef COUNTER_PLACE
+#undef COUNTER_COLUMN
+    for (uint32_t i = 0; caches != NULL && i < machine->caches; i++) {
+        const struct caches_counters count = caches_counted(caches, i);
+#define COUNTER_CELL(name) , INT(count.name)
+        ROW(&insert, INT(results->run_id), INT(i), INT(machine->cache[i].level),
+            TEXT(machine->cache[i].kind) CACHE_COUNTERS(COUNTER_CELL));
+#undef COUNTER_CELL
+    }
+    return insert_close(&insert);
+}
+
 /* Mean of an access, in ns. */
 static struct cell latency(uint64_t stall_ps, uint64_t accesses, uint64_t refs_per_sample)
 {
@@ -236,7 +258,8 @@ static int put_steps(struct row_writer *writer, const struct results *results)
                 "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     for (uint32_t i = 0; i < record->steps; i++) {
         const struct record_step *step = &record->step[i];
-        const uint64_t each = results->replay->refs_per_sample;
+        /* weights are in the accesses already */
+        const uint64_t each = results->replay->weighted ? 1 : results->replay->refs_per_sample;
         ROW(&insert, INT(results->run_id), INT(i), INT(step->first_reference),
             INT(step->references), INT(step->start_ns), INT(step->end_ns),
             INT(step->local_accesses), INT(step->remote_accesses), INT(step->migrations),
@@ -350,9 +373,8 @@ static int put_pages_and_regions(struct row_writer *writer, const struct results
 int store_run_rows(struct row_writer *writer, const struct results *results)
 {
     static int (*const put[])(struct row_writer *, const struct results *) = {
-        put_run,      put_metrics, put_cpus,
-        put_nodes,    put_traffic, put_steps,
-        put_stations, put_actions, put_pages_and_regions,
+        put_run,    put_metrics, put_cpus,     put_nodes,   put_traffic,
+        put_caches, put_steps,   put_stations, put_actions, put_pages_and_regions,
     };
     int code = SQLITE_OK;
     for (size_t i = 0; i < sizeof put / sizeof *put && code == SQLITE_OK; i++)

@@ -21,7 +21,7 @@ static void percent(char text[CELL_BYTES], double share)
 static void part(const struct results *results, char text[CELL_BYTES], enum figure figure)
 {
     uint64_t time_ns = results->figure[FIGURE_time_ns].integer;
-    if (time_ns == 0)
+    if (time_ns == 0 || results->figure[figure].kind == VALUE_ABSENT)
         (void)snprintf(text, CELL_BYTES, "-");
     else
         percent(text, 100 * (double)results->figure[figure].integer / (double)time_ns);
@@ -214,6 +214,27 @@ static void print_heading(const struct report *report, FILE *out)
     (void)fputc('\n', out);
 }
 
+/* How much of what each level was asked missed it. */
+static void print_caches(const struct report *report, FILE *out)
+{
+    const struct caches *caches = guest_caches(course_guest(report->course));
+    const struct machine *machine = report->machine;
+    if (caches == NULL) {
+        (void)fprintf(out, "\ncaches     left out (%s): every reference reaches memory\n",
+                      report->misses ? "the trace holds misses" : "the machine has none");
+        return;
+    }
+    for (uint32_t i = 0; i < machine->caches; i++) {
+        const struct caches_counters count = caches_counted(caches, i);
+        const double ratio =
+            count.accesses == 0 ? 0 : 100 * (double)count.misses / (double)count.accesses;
+        (void)fprintf(out, "%s L%" PRIu32 " %s %.2f%%", i == 0 ? "\ncaches     misses of" : ",",
+                      machine->cache[i].level, machine->cache[i].kind, ratio);
+    }
+    (void)fprintf(out, "; %" PRIu64 " references reached memory\n",
+                  report->results[0].figure[FIGURE_memory_accesses].integer);
+}
+
 static void print_best(const struct report *report, FILE *out)
 {
     size_t best = 0, worst = 0;
@@ -248,6 +269,7 @@ char *report_table(const struct report *report, FILE *out)
 {
     print_heading(report, out);
     print_table(report, out);
+    print_caches(report, out);
     print_best(report, out);
     return ferror(out) ? say("standard output: the table could not be written") : NULL;
 }
