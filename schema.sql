@@ -120,7 +120,8 @@ CREATE TABLE run (
   trace_checksum TEXT NOT NULL      -- checksum over its blocks
 );
 
--- One number a row: the totals of a run, by the names that --json prints.
+-- One number a row: the totals of a run, by the names that --json prints. Of a sampled trace they estimate
+-- those of the whole one, and NAME_low and NAME_high are the ends of the 95 % interval of NAME.
 CREATE TABLE run_metric (
   run_id INTEGER NOT NULL REFERENCES run, -- the run
   metric TEXT NOT NULL,             -- its name; a unit ends the name (_ns)
@@ -267,6 +268,15 @@ CREATE TABLE run_action (
   cost_ns INTEGER NOT NULL,         -- charged in all
   reason TEXT NOT NULL,             -- in the policy's words
   PRIMARY KEY (run_id, action)
+) WITHOUT ROWID;
+
+-- What to know before believing a run: its trace is too short or too thin for something that was asked.
+CREATE TABLE run_note (
+  run_id INTEGER NOT NULL REFERENCES run, -- the run
+  note INTEGER NOT NULL,            -- from 0
+  about TEXT NOT NULL,              -- samples, pages, first-touch, interval, trigger, dispatch: as replayer/warnings.h
+  text TEXT NOT NULL,               -- one line, with its figures
+  PRIMARY KEY (run_id, note)
 ) WITHOUT ROWID;
 
 -- Which policy is best: one line a run, times in ms, shares in %.

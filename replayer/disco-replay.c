@@ -81,12 +81,18 @@ static char *open_all(struct command *command)
     command->results = calloc(command->choices.count, sizeof *command->results);
     if (command->replay == NULL || command->results == NULL)
         return say_no_memory();
+    const struct trace_facts *facts = &trace_reader_summary(command->reader)->facts;
+    uint64_t refs_per_sample = options->refs_per_sample;
+    if (refs_per_sample == 0 && facts->sampled && facts->refs_per_sample == 1 &&
+        (facts->columns & COLUMN_BIT(COLUMN_WEIGHT)) != 0 &&
+        (error = sampling_mean_weight(command->reader, &refs_per_sample)) != NULL)
+        return error;
     struct replay_options replay = {
         .machine = command->machine,
         .course = command->course,
         .contention = options->contention,
         .seed = options->seed,
-        .refs_per_sample = options->refs_per_sample,
+        .refs_per_sample = refs_per_sample,
         .epoch_references = options->epoch_references,
         .log_actions = options->log_actions,
         .check_every = options->check_every,
@@ -111,6 +117,13 @@ static char *printed(void)
                : say("standard output: could not be written; make room, or read it to its end");
 }
 
+static void print_warnings(const struct report *report)
+{
+    for (size_t i = 0; i < report->warnings.count; i++)
+        (void)fprintf(stderr, "disco-replay: %s: warning: %s\n", report->options->trace,
+                      report->warnings.warning[i].text);
+}
+
 /* Stores and prints. Results of all policies, or of none. */
 static char *report(struct command *command)
 {
@@ -131,10 +144,18 @@ static char *report(struct command *command)
     for (size_t i = 0; i < report.runs; i++)
         report.results[i] =
             results_of(command->replay[i], course_guest(command->course), command->machine);
-    char *error = options->no_results ? NULL : store_write(options->results, &report);
+    char *error =
+        warnings_find(report.reader, report.machine, report.results, report.runs, &report.warnings);
+    if (error == NULL && !options->no_results)
+        error = store_write(options->results, &report);
     if (error == NULL)
         error = options->json ? report_json(&report, stdout) : report_table(&report, stdout);
-    return error == NULL ? printed() : error;
+    if (error == NULL)
+        error = printed();
+    if (error == NULL)
+        print_warnings(&report);
+    warnings_free(&report.warnings);
+    return error;
 }
 
 static char *replay(struct command *command)

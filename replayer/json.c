@@ -104,6 +104,39 @@ static json_t *caches(const struct report *report)
     return list;
 }
 
+/* null where nothing was sampled. */
+static json_t *intervals(const struct results *results)
+{
+    json_t *object = json_object();
+    for (unsigned i = 0; i < FIGURE_COUNT; i++) {
+        const struct sampling_interval *interval = &results->interval[i];
+        if (interval->known)
+            (void)json_object_set_new(object, figure_name[i],
+                                      json_pack("[f, f]", interval->low, interval->high));
+    }
+    if (json_object_size(object) > 0)
+        return object;
+    json_decref(object);
+    return json_null();
+}
+
+static json_t *warnings(const struct report *report)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < report->warnings.count; i++) {
+        const struct warning *warning = &report->warnings.warning[i];
+        json_t *object = json_object();
+        (void)json_object_set_new(object, "about", json_string(warning->about));
+        (void)json_object_set_new(object, "policy",
+                                  text_or_null(warning->result == NULL
+                                                   ? NULL
+                                                   : warning->result->replay->choice->label));
+        (void)json_object_set_new(object, "text", text_or_null(warning->text));
+        (void)json_array_append_new(list, object);
+    }
+    return list;
+}
+
 static json_t *run(const struct report *report, const struct results *results)
 {
     const struct policy_choice *choice = results->replay->choice;
@@ -117,6 +150,7 @@ static json_t *run(const struct report *report, const struct results *results)
         if (i == FIGURE_cache_misses)
             (void)json_object_set_new(object, "caches", caches(report));
     }
+    (void)json_object_set_new(object, "intervals", intervals(results));
     return object;
 }
 
@@ -128,6 +162,7 @@ char *report_json(const struct report *report, FILE *out)
     for (size_t i = 0; i < report->runs; i++)
         (void)json_array_append_new(runs, run(report, &report->results[i]));
     (void)json_object_set_new(object, "runs", runs);
+    (void)json_object_set_new(object, "warnings", warnings(report));
     int failed = json_dumpf(object, out, JSON_INDENT(2) | JSON_REAL_PRECISION(REAL_DIGITS));
     json_decref(object);
     if (failed != 0)

@@ -6,6 +6,7 @@
 
 #include "replayer/options.h"
 #include "replayer/results.h"
+#include "replayer/warnings.h"
 
 struct report {
     const struct options *options;
@@ -17,7 +18,8 @@ struct report {
     bool misses;               /* the references were taken for misses */
     uint64_t refs_per_sample;  /* in force */
     uint64_t epoch_references; /* in force */
-    struct results *results;   /* [runs] in the order in which the policies were given */
+    struct warnings warnings;
+    struct results *results; /* [runs] in the order in which the policies were given */
     size_t runs;
 };
 

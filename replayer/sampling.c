@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "replayer/say.h"
+
 #define Z_95      1.959963984540054 /* quantile 0.975 of the normal distribution */
 #define PS_PER_NS 1000.0
 
@@ -43,6 +45,27 @@ bool sampling_design_of(const struct trace_reader *reader, const struct machine 
             out->by_chance = strcmp(note->value, "random") == 0;
     }
     return summary->facts.sampled && (out->weighted || refs_per_sample > 1);
+}
+
+char *sampling_mean_weight(struct trace_reader *reader, uint64_t *out)
+{
+    *out = 1;
+    struct ref_block *block = ref_block_new(COLUMN_BIT(COLUMN_WEIGHT));
+    if (block == NULL)
+        return say_no_memory();
+    char *error = trace_reader_block(reader, 0, block);
+    double sum = 0;
+    for (uint32_t i = 0; error == NULL && i < block->refs; i++)
+        sum += (double)block->column[COLUMN_WEIGHT][i];
+    if (error == NULL && block->refs > 0)
+        *out = (uint64_t)fmin(fmax(1, round(sum / block->refs)), (double)MEMORY_WEIGHT_MOST);
+    ref_block_free(block);
+    return error;
+}
+
+const struct sampling_design *sampling_design(const struct sampling *sampling)
+{
+    return &sampling->design;
 }
 
 struct sampling *sampling_new(const struct sampling_design *design, const struct machine *machine)

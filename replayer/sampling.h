@@ -69,11 +69,17 @@ struct sampling_estimate {
 bool sampling_design_of(const struct trace_reader *reader, const struct machine *machine,
                         uint64_t refs_per_sample, bool by_fetches, struct sampling_design *out);
 
+/* The mean weight of the first block, at least 1: what refs_per_sample is for a trace whose references have
+ * weights and whose facts say 1. */
+char *sampling_mean_weight(struct trace_reader *reader, uint64_t *out) MUST_CHECK;
+
 struct sampling;
 
 /* NULL when memory is short. The machine must outlive it. */
 struct sampling *sampling_new(const struct sampling_design *design, const struct machine *machine);
 void sampling_free(struct sampling *sampling);
+
+const struct sampling_design *sampling_design(const struct sampling *sampling);
 
 /* References of `cpu` are about to be replayed; for weighted ones. */
 void sampling_weights(struct sampling *sampling, uint32_t cpu, const uint64_t *weight,

@@ -129,6 +129,18 @@ static int put_metrics(struct row_writer *writer, const struct results *results)
         else
             ROW(&insert, INT(results->run_id), TEXT(figure_name[i]), NONE);
     }
+    for (unsigned i = 0; i < FIGURE_COUNT; i++) {
+        const struct sampling_interval *interval = &results->interval[i];
+        const struct {
+            const char *end;
+            double value;
+        } of[] = {{"low", interval->low}, {"high", interval->high}};
+        for (size_t at = 0; interval->known && at < sizeof of / sizeof *of; at++) {
+            char *name = say("%s_%s", figure_name[i], of[at].end);
+            ROW(&insert, INT(results->run_id), TEXT(name), REAL(of[at].value));
+            free(name);
+        }
+    }
     ROW(&insert, INT(results->run_id), TEXT("actions_not_logged"),
         INT(results->replay->record->not_logged));
     return insert_close(&insert);
@@ -370,11 +382,27 @@ static int put_pages_and_regions(struct row_writer *writer, const struct results
     return code == SQLITE_OK ? put_regions(writer, results) : code;
 }
 
+static int put_notes(struct row_writer *writer, const struct results *results)
+{
+    const struct warnings *warnings = &writer->report->warnings;
+    struct insert insert =
+        insert_open(writer, "INSERT INTO run_note(run_id, note, about, text) VALUES(?,?,?,?)");
+    int64_t note = 0;
+    for (size_t i = 0; i < warnings->count; i++) {
+        const struct warning *warning = &warnings->warning[i];
+        if (warning->result == NULL || warning->result == results)
+            ROW(&insert, INT(results->run_id), INT(note++), TEXT(warning->about),
+                TEXT(warning->text));
+    }
+    return insert_close(&insert);
+}
+
 int store_run_rows(struct row_writer *writer, const struct results *results)
 {
     static int (*const put[])(struct row_writer *, const struct results *) = {
         put_run,    put_metrics, put_cpus,     put_nodes,   put_traffic,
         put_caches, put_steps,   put_stations, put_actions, put_pages_and_regions,
+        put_notes,
     };
     int code = SQLITE_OK;
     for (size_t i = 0; i < sizeof put / sizeof *put && code == SQLITE_OK; i++)

@@ -10,6 +10,8 @@
 struct column {
     const char *head, *below;
     void (*cell)(const struct results *results, char text[CELL_BYTES]);
+    /* NULL, or half of the interval in the cell's unit; "" where there is none */
+    void (*margin)(const struct results *results, char text[CELL_BYTES]);
     int width; /* filled once all cells are known */
 };
 
@@ -90,26 +92,50 @@ COUNT_CELL(shootdowns)
 COUNT_CELL(frames_used)
 COUNT_CELL(replica_frames)
 
+static void margin(const struct results *results, char text[CELL_BYTES], enum figure figure,
+                   double unit, const char *format)
+{
+    const struct sampling_interval *interval = &results->interval[figure];
+    *text = '\0';
+    if (interval->known)
+        (void)snprintf(text, CELL_BYTES, format, (interval->high - interval->low) / 2 / unit);
+}
+
+static void margin_time(const struct results *results, char text[CELL_BYTES])
+{
+    margin(results, text, FIGURE_time_ns, 1e6, "%.3f");
+}
+
+static void margin_local(const struct results *results, char text[CELL_BYTES])
+{
+    margin(results, text, FIGURE_local_share, 0.01, "%.1f");
+}
+
+static void margin_imbalance(const struct results *results, char text[CELL_BYTES])
+{
+    margin(results, text, FIGURE_imbalance, 1, "%.0f");
+}
+
 /* The run time and its parts in %, then what the policy did. */
 static const struct column column[] = {
-    {"time", "ms", cell_time, 0},
-    {"exec", "%", cell_execution, 0},
-    {"tlb", "%", cell_tlb, 0},
-    {"local", "%", cell_local_stall, 0},
-    {"remote", "%", cell_remote_stall, 0},
-    {"move", "%", cell_move, 0},
-    {"shoot", "%", cell_shootdown, 0},
-    {"mon", "%", cell_monitor, 0},
-    {"idle", "%", cell_idle, 0},
-    {"local", "acc%", cell_local, 0},
-    {"imba-", "lance", cell_imbalance, 0},
-    {"mig-", "rated", cell_migrations, 0},
-    {"repli-", "cated", cell_replications, 0},
-    {"col-", "lapsed", cell_collapses, 0},
-    {"shoot", "downs", cell_shootdowns, 0},
-    {"frames", "", cell_frames_used, 0},
-    {"repl-", "icas", cell_replica_frames, 0},
-    {"opti-", "mum", cell_optimum, 0},
+    {"time", "ms", cell_time, margin_time, 0},
+    {"exec", "%", cell_execution, NULL, 0},
+    {"tlb", "%", cell_tlb, NULL, 0},
+    {"local", "%", cell_local_stall, NULL, 0},
+    {"remote", "%", cell_remote_stall, NULL, 0},
+    {"move", "%", cell_move, NULL, 0},
+    {"shoot", "%", cell_shootdown, NULL, 0},
+    {"mon", "%", cell_monitor, NULL, 0},
+    {"idle", "%", cell_idle, NULL, 0},
+    {"local", "acc%", cell_local, margin_local, 0},
+    {"imba-", "lance", cell_imbalance, margin_imbalance, 0},
+    {"mig-", "rated", cell_migrations, NULL, 0},
+    {"repli-", "cated", cell_replications, NULL, 0},
+    {"col-", "lapsed", cell_collapses, NULL, 0},
+    {"shoot", "downs", cell_shootdowns, NULL, 0},
+    {"frames", "", cell_frames_used, NULL, 0},
+    {"repl-", "icas", cell_replica_frames, NULL, 0},
+    {"opti-", "mum", cell_optimum, NULL, 0},
 };
 #define COLUMNS_ALL  (sizeof column / sizeof *column)
 #define COLUMNS_TIME 9u /* a table that is too wide is broken behind these */
@@ -118,6 +144,29 @@ static int wider(int width, const char *text)
 {
     int length = (int)strlen(text);
     return length > width ? length : width;
+}
+
+/* Below a sampled run: how far off its figures may be. */
+static void print_margins(const struct results *results, const struct column *columns, size_t count,
+                          int label_width, FILE *out)
+{
+    char text[CELL_BYTES];
+    bool any = false;
+    for (size_t i = 0; i < count && !any; i++)
+        if (columns[i].margin != NULL) {
+            columns[i].margin(results, text);
+            any = *text != '\0';
+        }
+    if (!any)
+        return;
+    (void)fprintf(out, "%*s", label_width + 1, "\u00b1"); /* two bytes, one column */
+    for (size_t i = 0; i < count; i++) {
+        *text = '\0';
+        if (columns[i].margin != NULL)
+            columns[i].margin(results, text);
+        (void)fprintf(out, " %*s", columns[i].width, text);
+    }
+    (void)fputc('\n', out);
 }
 
 static void print_columns(const struct report *report, const struct column *columns, size_t count,
@@ -138,6 +187,7 @@ static void print_columns(const struct report *report, const struct column *colu
             (void)fprintf(out, " %*s", columns[i].width, text);
         }
         (void)fputc('\n', out);
+        print_margins(&report->results[run], columns, count, label_width, out);
     }
 }
 
@@ -155,6 +205,10 @@ static void print_table(const struct report *report, FILE *out)
             char text[CELL_BYTES];
             wide[i].cell(&report->results[run], text);
             wide[i].width = wider(wide[i].width, text);
+            if (wide[i].margin == NULL)
+                continue;
+            wide[i].margin(&report->results[run], text);
+            wide[i].width = wider(wide[i].width, text);
         }
         whole += 1 + wide[i].width;
     }
@@ -171,8 +225,13 @@ static void print_sampling(const struct report *report, FILE *out)
 {
     const struct trace_summary *summary = trace_reader_summary(report->reader);
     if (report->refs_per_sample > 1)
-        (void)fprintf(out, "sampling   each reference stands for %" PRIu64 "\n",
-                      report->refs_per_sample);
+        (void)fprintf(out,
+                      "sampling   each reference stands for %" PRIu64
+                      "%s; times are without TLB refills, \u00b1: 95 %% interval\n",
+                      report->refs_per_sample,
+                      (summary->facts.columns & COLUMN_BIT(COLUMN_WEIGHT)) != 0
+                          ? ", or for its weight"
+                          : "");
     else if (summary->facts.sampled)
         (void)fprintf(out, "sampling   some references are missing; times are of those recorded\n");
     else

@@ -35,8 +35,8 @@ replay --policy first-touch,bind:node=1 --json "$trace"
 is "a replay ends well and says nothing else" "$rc:$err" "0:"
 printf '%s' "$out" >"$TMP/out.json"
 key() { python3 -c "import json,sys; r=json.load(open('$TMP/out.json')); print(json.dumps($1))"; }
-is "the JSON has its three parts" "$(key 'sorted(r)')" '["machine", "runs", "trace"]'
-is "a run has exactly the promised keys" "$(key 'list(r["runs"][0])')" '["run_id", "policy", "parameters", "references", "memory_accesses", "local_accesses", "local_share", "time_ns", "execution_ns", "tlb_ns", "local_stall_ns", "remote_stall_ns", "move_ns", "shootdown_ns", "monitor_ns", "idle_ns", "tlb_misses", "l2tlb_misses", "cache_misses", "caches", "refetches", "migrations", "replications", "collapses", "shootdowns", "refused", "frames_used", "replica_frames", "imbalance", "optimum_ratio"]'
+is "the JSON has its four parts" "$(key 'sorted(r)')" '["machine", "runs", "trace", "warnings"]'
+is "a run has exactly the promised keys" "$(key 'list(r["runs"][0])')" '["run_id", "policy", "parameters", "references", "memory_accesses", "local_accesses", "local_share", "time_ns", "execution_ns", "tlb_ns", "local_stall_ns", "remote_stall_ns", "move_ns", "shootdown_ns", "monitor_ns", "idle_ns", "tlb_misses", "l2tlb_misses", "cache_misses", "caches", "refetches", "migrations", "replications", "collapses", "shootdowns", "refused", "frames_used", "replica_frames", "imbalance", "optimum_ratio", "intervals"]'
 is "first-touch: five of eight are local" "$(key '[r["runs"][0][k] for k in ("references", "memory_accesses", "local_accesses", "local_share")]')" '[8, 8, 5, 0.625]'
 is "first-touch: three remote loads take 906 ns" "$(key 'r["runs"][0]["time_ns"]')" 906
 is "first-touch: the parts are averages of two CPUs" "$(key '[r["runs"][0][k + "_ns"] for k in ("execution", "local_stall", "remote_stall", "idle")]')" '[8, 250, 450, 198]'
