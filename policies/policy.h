@@ -16,7 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DISCO_POLICY_ABI 1u
+/* 2: struct policy_page, for which the policy has the room, has grown. */
+#define DISCO_POLICY_ABI 2u
 
 /* What a policy may listen to. */
 enum policy_signal {
@@ -35,6 +36,7 @@ enum policy_answer {
     POLICY_NO_FRAME, /* the node's memory is full, also after replicas were reclaimed */
     POLICY_NOTHING,  /* the page is there already */
     POLICY_NONSENSE, /* no such page or node, or a node without memory */
+    POLICY_APART,    /* to merge: the 512 pages are not all there, alone, and on one node */
 };
 
 /* A page, as the policy may see it. Filled by policy_page(). */
@@ -48,6 +50,9 @@ struct policy_page {
     uint16_t writes;      /* stores in this interval; saturates */
     uint16_t moves;       /* migrations in this interval */
     uint32_t moves_total; /* migrations since the start */
+    /* 4 KiB pages in it: 1, or 512 for a huge page. That one has the number of its first page, and
+     * the counts of all; its other numbers are no pages until it is split. */
+    uint32_t pages;
 };
 
 #define POLICY_NO_PAGE UINT32_MAX
@@ -63,6 +68,7 @@ struct policy_event {
     /* place() alone, and only where policy_wants.tables asks: the page is a page table of this level
      * (1: of 4 KiB pages), made because `vpn` is mapped; `page` is POLICY_NO_PAGE. 0: a page. */
     uint32_t table_level;
+    uint32_t pages; /* place() alone: 512 if a huge page is to be placed, else 1 */
 };
 
 struct policy_host;
@@ -78,6 +84,8 @@ struct policy_services {
     uint32_t (*pages)(struct policy_host *);
     uint64_t (*free_frames)(struct policy_host *, uint32_t node);
     uint64_t (*random)(struct policy_host *);
+    enum policy_answer (*split)(struct policy_host *, uint32_t page, const char *reason);
+    enum policy_answer (*merge)(struct policy_host *, uint32_t page, const char *reason);
 };
 
 struct policy_host {
@@ -106,6 +114,19 @@ static inline enum policy_answer policy_collapse(struct policy_host *host, uint3
                                                  const char *reason)
 {
     return host->services->collapse(host, page, reason);
+}
+/* A huge page becomes 512 pages, on the same node, whose counts begin at 0. */
+static inline enum policy_answer policy_split(struct policy_host *host, uint32_t page,
+                                              const char *reason)
+{
+    return host->services->split(host, page, reason);
+}
+/* The 512 pages that `page` is one of become a huge page, if they were mapped together, are all
+ * there, have no replicas and are on one node. A copy, as Linux's khugepaged makes it. */
+static inline enum policy_answer policy_merge(struct policy_host *host, uint32_t page,
+                                              const char *reason)
+{
+    return host->services->merge(host, page, reason);
 }
 /* false: no such page. */
 static inline bool policy_page(struct policy_host *host, uint32_t page, struct policy_page *out)
@@ -161,7 +182,8 @@ struct policy {
     size_t state_bytes; /* zeroed before init */
     /* NULL, or what is wrong with the parameters on this machine (a literal). Optional. */
     const char *(*init)(void *state, const struct policy_setup *setup, struct policy_wants *wants);
-    /* The node for a page first touched by `event->node`. A full node falls back by distance. */
+    /* The node for a page first touched by `event->node`. A full node falls back by distance; a
+     * huge page for which it has no room becomes pages of 4 KiB, which are asked for one by one. */
     uint32_t (*place)(void *state, struct policy_host *host, const struct policy_event *event);
     /* Optional: each is called only if it is there and asked for. */
     void (*hot)(void *state, struct policy_host *host, const struct policy_event *event);

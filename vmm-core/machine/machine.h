@@ -134,6 +134,8 @@ struct machine_curve_point {
     X(hot_page_ns, "interrupt and decision for a hot page, whether it is moved or not")            \
     X(move_page_ns, "bookkeeping of one migration, replication or collapse")                       \
     X(copy_page_ns, "copying one page of page_size")                                               \
+    X(huge_fault_ns, "first touch of a page of 2 MiB")                                             \
+    X(copy_huge_ns, "copying a page of 2 MiB")                                                     \
     X(shootdown_ns, "one TLB shootdown, seen by the CPU that starts it")                           \
     X(shootdown_per_cpu_ns, "for each CPU that is interrupted, on both sides")                     \
     X(fetch_ps, "execution of one instruction, where the trace has fetches")                       \

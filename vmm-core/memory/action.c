@@ -1,9 +1,20 @@
 /* What all actions have in common: who may be acted on, refusals, the log. */
 #include "vmm-core/memory/internal.h"
 
+#include <stdlib.h>
+
 bool action_page_exists(const struct memory *memory, uint32_t page)
 {
-    return pmap_placed(memory, page);
+    return pmap_placed(memory, page) && huge_head(memory, page) == page;
+}
+
+bool action_failed(struct memory *memory, char *error)
+{
+    if (error && memory->failure)
+        free(error); /* the first is told */
+    else if (error)
+        memory->failure = error;
+    return error != NULL;
 }
 
 struct cpu *action_begin(struct memory *memory, struct memory_action *action)

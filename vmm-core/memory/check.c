@@ -166,7 +166,8 @@ static char *check_translation(const struct memory *memory, const struct cpu *cp
                                struct tlb_half half)
 {
     const uint32_t mapping = guest_find(memory->guest, space, vpn);
-    if (mapping == MEMORY_NONE || guest_mapped_page(memory->guest, mapping) != half.page ||
+    if (mapping == MEMORY_NONE ||
+        huge_head(memory, guest_mapped_page(memory->guest, mapping)) != half.page ||
         !guest_mapped_by(memory->guest, mapping, memory->now) || half.page >= memory->pages)
         return wrong("CPU %u: its %s maps space %u page %#" PRIx64 " to page %u, the space table "
                      "does not",

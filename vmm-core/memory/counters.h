@@ -44,10 +44,13 @@ enum memory_account {
     X(remote_accesses, "references that reached memory of another node")                           \
     X(refetches, "cached lines fetched again because their page had moved; no accesses")           \
     X(page_faults, "first touches of a page")                                                      \
+    X(huge_faults, "of them those that placed a page of 2 MiB")                                    \
     X(hot_pages, "hot-page signals raised")                                                        \
     X(migrations, "pages migrated on its behalf")                                                  \
     X(replications, "replicas made on its behalf")                                                 \
     X(collapses, "pages collapsed to one copy on its behalf")                                      \
+    X(splits, "pages of 2 MiB split on its behalf")                                                \
+    X(merges, "blocks of 512 pages merged to one of 2 MiB on its behalf")                          \
     X(shootdowns, "TLB shootdowns it started")                                                     \
     X(shootdowns_suffered, "TLB shootdowns that interrupted it")                                   \
     X(refused, "actions refused")                                                                  \

@@ -107,6 +107,11 @@ char *memory_forget(struct memory *memory)
     size_t count = 0;
     const struct guest_gone *const gone = guest_gone(memory->guest, &count);
     for (size_t at = 0; at < count; at++) {
+        char *const error = huge_forget(memory, gone[at].page);
+        if (error)
+            return error;
+    }
+    for (size_t at = 0; at < count; at++) {
         shootdown_mapping(memory, gone[at].space, gone[at].vpn);
         tables_unmap(memory, gone[at].space, gone[at].vpn, 1);
         if (gone[at].last && pmap_placed(memory, gone[at].page))

@@ -78,7 +78,7 @@ void fast_flush(struct memory *memory, struct cpu *cpu)
     cpu->live_count = 0;
 }
 
-void fast_settle_page(struct memory *memory, uint32_t page)
+static void settle_mappings(struct memory *memory, uint32_t page)
 {
     const struct guest *const guest = memory->guest;
     for (uint32_t at = 0; at < memory->used_count; at++) {
@@ -91,6 +91,13 @@ void fast_settle_page(struct memory *memory, uint32_t page)
                 settle_entry(memory, cpu, entry);
         }
     }
+}
+
+void fast_settle_page(struct memory *memory, uint32_t page)
+{
+    const uint32_t pages = huge_pages(memory, page);
+    for (uint32_t at = page; at < page + pages; at++)
+        settle_mappings(memory, at);
 }
 
 static struct fast_entry *fill(struct memory *memory, struct cpu *cpu, uint64_t vpn,
@@ -388,8 +395,8 @@ static char *at_border(struct memory *memory, struct cpu *cpu, uint64_t last_add
     if (!memory->period_left) {
         const uint32_t mapping =
             guest_find(memory->guest, cpu->space, last_addr >> memory->page_shift);
-        tell(memory, cpu, guest_mapped_page(memory->guest, mapping), is_store(last_what) != 0,
-             false);
+        tell(memory, cpu, huge_head(memory, guest_mapped_page(memory->guest, mapping)),
+             is_store(last_what) != 0, false);
     }
     if (!memory->epoch_left) {
         memory->acting = NULL;

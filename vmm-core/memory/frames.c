@@ -78,3 +78,9 @@ bool frames_make_room(struct memory *memory, struct cpu *cpu, uint32_t node)
     reclaim_replica(memory, cpu, memory->node[node].oldest);
     return true;
 }
+
+bool frames_make_room_for(struct memory *memory, struct cpu *cpu, uint32_t node, uint32_t pages)
+{
+    const struct node *const it = &memory->node[node];
+    return pages == 1 ? frames_make_room(memory, cpu, node) : it->frames - it->used >= pages;
+}

@@ -74,13 +74,27 @@ static void fill_slot(struct guest *guest, uint32_t space, uint64_t vpn, uint32_
     guest->slots_used++;
 }
 
+static bool room_for_page(struct guest *guest)
+{
+    return guest->pages != GUEST_PAGES_MOST &&
+           memory_grow((void **)&guest->page, &guest->pages_room, guest->pages + 1,
+                       sizeof *guest->page);
+}
+
+char *guest_add_gap(struct guest *guest)
+{
+    if (!room_for_page(guest))
+        return memory_short();
+    guest->page[guest->pages++] = (struct guest_page){.extras = GUEST_EXTRA};
+    return NULL;
+}
+
 char *guest_add_page(struct guest *guest, uint32_t space, uint64_t vpn)
 {
     char *const error = room_for_slot(guest);
     if (error)
         return error;
-    if (guest->pages == GUEST_PAGES_MOST || !memory_grow((void **)&guest->page, &guest->pages_room,
-                                                         guest->pages + 1, sizeof *guest->page))
+    if (!room_for_page(guest))
         return memory_short();
     const uint32_t page = guest->pages;
     guest->page[page] = (struct guest_page){.vpn = vpn, .space = space};

@@ -43,6 +43,7 @@ struct guest_share_range {
 struct guest_pending {
     uint64_t vpn, since;
     uint32_t space, page;
+    bool in_block; /* one of 512 that were touched together */
 };
 
 /* What a CPU touched of late: direct-mapped, for speed only. */
@@ -63,6 +64,10 @@ struct guest {
     uint32_t extras, extras_room, extras_free; /* extras_free: from 1; 0: none */
     uint32_t *slot;                            /* a mapping's number + 1, or 0 */
     uint32_t slot_mask, slots_used;
+    const struct guest_range *huge_range; /* as options had them */
+    size_t huge_ranges;
+    uint64_t *block; /* bit n: pages [512 n, 512 n + 512) are one block (huge-blocks.c) */
+    uint32_t block_words;
     struct guest_share_range *share; /* ascending by (space, first); none is itself shown */
     size_t shares, shares_room;
 
@@ -127,6 +132,8 @@ static inline uint32_t guest_backmap_next(const struct guest *guest, uint32_t ma
 /* ---- guest-tables.c: changes ------------------------------------------------------------------- */
 
 uint32_t guest_hash(uint32_t space, uint64_t vpn);
+/* A number for no page, so that the next one is aligned. */
+char *guest_add_gap(struct guest *guest);
 /* A new page with its first mapping; a further mapping of one that is there. */
 char *guest_add_page(struct guest *guest, uint32_t space, uint64_t vpn);
 char *guest_add_extra(struct guest *guest, uint32_t space, uint64_t vpn, uint32_t page,
@@ -139,6 +146,23 @@ static inline uint64_t guest_steps(const struct guest *guest)
     return (uint64_t)guest->pages + guest->extras;
 }
 uint32_t guest_at_step(const struct guest *guest, uint64_t step);
+
+/* ---- huge-blocks.c: pages that huge pages may back ---------------------------------------------- */
+
+#define GUEST_BLOCK_SHIFT 9u
+#define GUEST_BLOCK_PAGES (1u << GUEST_BLOCK_SHIFT) /* pages of 4 KiB in one of 2 MiB */
+
+/* Are the pages [first, + 512) within one of the ranges? */
+bool guest_block_wanted(const struct guest *guest, uint32_t space, uint64_t first);
+/* The page, which is not there yet, is the first of a block; pages up to it that are not there
+ * either never will be. */
+char *guest_block_begin(struct guest *guest, uint32_t page);
+/* Is the page one of a block? */
+static inline bool guest_in_block(const struct guest *guest, uint32_t page)
+{
+    const uint32_t block = page >> GUEST_BLOCK_SHIFT;
+    return block / 64 < guest->block_words && guest->block[block / 64] >> (block % 64) & 1;
+}
 
 /* ---- guest-share.c ------------------------------------------------------------------------------- */
 

@@ -13,6 +13,7 @@
 
 #define PENDING_SLOTS_AT_FIRST 1024u
 #define SLICE                  1024u /* references that go through the caches together */
+#define HUGE_BASE_BYTES        4096u
 
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
@@ -34,11 +35,16 @@ char *guest_new(const struct guest_options *options, struct guest **out)
     const uint32_t page_bytes = machine->page_bytes;
     if (page_bytes < 2 || page_bytes & (page_bytes - 1))
         return memory_refuse("the page size", page_bytes, "it must be a power of two");
+    if (options->huge_ranges && page_bytes != HUGE_BASE_BYTES)
+        return memory_refuse("the page size", page_bytes,
+                             "huge pages are for machines with pages of 4096");
     struct guest *const guest = calloc(1, sizeof *guest);
     if (!guest)
         return memory_short();
     guest->machine = machine;
     guest->page_shift = (uint32_t)__builtin_ctz(page_bytes);
+    guest->huge_range = options->huge;
+    guest->huge_ranges = options->huge_ranges;
     guest->memo = calloc(machine->cpus ? machine->cpus : 1, sizeof(struct guest_memo *));
     guest->pending_slot = calloc(PENDING_SLOTS_AT_FIRST, sizeof *guest->pending_slot);
     guest->pending_mask = PENDING_SLOTS_AT_FIRST - 1;
@@ -68,6 +74,7 @@ void guest_free(struct guest *guest)
     free(guest->pending);
     free(guest->pending_slot);
     free(guest->gone);
+    free(guest->block);
     free(guest);
 }
 
@@ -146,13 +153,36 @@ static bool room_for_pending(struct guest *guest)
     return true;
 }
 
-static bool set_aside(struct guest *guest, uint32_t space, uint64_t vpn, uint32_t page)
+static bool set_aside(struct guest *guest, uint32_t space, uint64_t vpn, uint32_t page,
+                      bool in_block)
 {
     if (!room_for_pending(guest))
         return false;
-    guest->pending[guest->pendings++] =
-        (struct guest_pending){.vpn = vpn, .since = guest->now, .space = space, .page = page};
+    guest->pending[guest->pendings++] = (struct guest_pending){
+        .vpn = vpn, .since = guest->now, .space = space, .page = page, .in_block = in_block};
     guest->pending_slot[pending_slot_of(guest, space, vpn)] = guest->pendings;
+    return true;
+}
+
+/* The block of 512 pages around a first touch, where huge pages are wanted and no page of it is
+ * there; *page stays MEMORY_NONE where it is not to be. false: memory is short. */
+static bool touch_block(struct guest *guest, uint32_t space, uint64_t vpn, uint32_t *page)
+{
+    const uint64_t first = vpn & ~(uint64_t)(GUEST_BLOCK_PAGES - 1);
+    if (!guest->huge_ranges || !guest_block_wanted(guest, space, first))
+        return true;
+    for (uint64_t at = first; at < first + GUEST_BLOCK_PAGES; at++)
+        if (page_of(guest, space, at) != MEMORY_NONE || guest_share_find(guest, space, at))
+            return true;
+    const uint32_t next = guest->pages + guest->pending_pages;
+    if (next > GUEST_PAGES_MOST - 2 * GUEST_BLOCK_PAGES)
+        return true;
+    const uint32_t base = (next + GUEST_BLOCK_PAGES - 1) & ~(GUEST_BLOCK_PAGES - 1);
+    for (uint32_t at = 0; at < GUEST_BLOCK_PAGES; at++)
+        if (!set_aside(guest, space, first + at, base + at, true))
+            return false;
+    guest->pending_pages = base + GUEST_BLOCK_PAGES - guest->pages;
+    *page = base + (uint32_t)(vpn - first);
     return true;
 }
 
@@ -168,15 +198,17 @@ static uint32_t touch(struct guest *guest, uint32_t space, uint64_t vpn)
     const uint64_t shown_vpn = share ? share->from_first + (vpn - share->first) : vpn;
     if (share)
         page = page_of(guest, shown_space, shown_vpn);
+    if (page == MEMORY_NONE && !touch_block(guest, shown_space, shown_vpn, &page))
+        return MEMORY_NONE;
     if (page == MEMORY_NONE) {
         if (guest->pending_pages >= GUEST_PAGES_MOST - guest->pages)
             return MEMORY_NONE;
         page = guest->pages + guest->pending_pages;
-        if (!set_aside(guest, shown_space, shown_vpn, page))
+        if (!set_aside(guest, shown_space, shown_vpn, page, false))
             return MEMORY_NONE;
         guest->pending_pages++;
     }
-    return !share || set_aside(guest, space, vpn, page) ? page : MEMORY_NONE;
+    return !share || set_aside(guest, space, vpn, page, false) ? page : MEMORY_NONE;
 }
 
 char *guest_commit(struct guest *guest)
@@ -185,9 +217,12 @@ char *guest_commit(struct guest *guest)
     for (uint32_t at = 0; at < guest->pendings && !error; at++) {
         const struct guest_pending *const it = &guest->pending[at];
         /* pages are numbered in order: the first mapping with a new number is the page's first */
-        error = it->page == guest->pages
-                    ? guest_add_page(guest, it->space, it->vpn)
-                    : guest_add_extra(guest, it->space, it->vpn, it->page, it->since);
+        const bool first = it->page >= guest->pages;
+        if (first && it->in_block && !(it->page & (GUEST_BLOCK_PAGES - 1)))
+            error = guest_block_begin(guest, it->page);
+        if (!error)
+            error = first ? guest_add_page(guest, it->space, it->vpn)
+                          : guest_add_extra(guest, it->space, it->vpn, it->page, it->since);
     }
     if (guest->pendings)
         memset(guest->pending_slot, 0,

@@ -224,7 +224,9 @@ struct memory {
     struct frame *frame;
     uint32_t frames, frames_room;
     struct tables tables;
-    uint32_t orders; /* bit n: pages of 512^n are mapped, or have been (tlb.h) */
+    uint32_t orders; /* bit n: there may be pages of 512^n (tlb.h) */
+    uint8_t *block;  /* [blocks] enum block_state of 512 pages each; the rest is undecided */
+    uint32_t blocks;
 
     uint64_t now; /* ordinal of the reference in work or last done; the first is 1 */
     uint64_t epoch_left, period_left, check_left; /* references until each is due */
@@ -234,6 +236,36 @@ struct memory {
     uint64_t *traffic_loads, *traffic_stores; /* [nodes * nodes] of ended epochs */
     struct contention *contention;            /* NULL: flat latencies */
 };
+
+/* huge.c: blocks of the guest's (guest-tables.h) that huge pages back. A huge page has the number of
+ * its first page; each of its 512 pages has a record, a frame and replicas of its own, all on the same
+ * nodes; totals, counters and times are those of the first. */
+enum block_state {
+    BLOCK_UNDECIDED, /* not touched yet */
+    BLOCK_SMALL,     /* pages of 4 KiB: no room for a huge one, or it was split */
+    BLOCK_HUGE,
+};
+static inline bool huge_is(const struct memory *memory, uint32_t page)
+{
+    const uint32_t block = page >> GUEST_BLOCK_SHIFT;
+    return block < memory->blocks && memory->block[block] == BLOCK_HUGE;
+}
+/* The page that a page's number stands for: the first of a huge page, or itself. */
+static inline uint32_t huge_head(const struct memory *memory, uint32_t page)
+{
+    return huge_is(memory, page) ? page & ~(GUEST_BLOCK_PAGES - 1) : page;
+}
+static inline uint32_t huge_pages(const struct memory *memory, uint32_t page)
+{
+    return huge_is(memory, page) ? GUEST_BLOCK_PAGES : 1;
+}
+/* Where huge pages may be: may this first touch place one? From then on the block is decided. */
+bool huge_wanted(const struct memory *memory, uint32_t page);
+char *huge_decide(struct memory *memory, uint32_t page, enum block_state state);
+enum policy_answer huge_split(struct memory *memory, uint32_t page, const char *reason);
+enum policy_answer huge_merge(struct memory *memory, uint32_t page, const char *reason);
+/* The page's mapping (space, VPN) has gone from the guest: no huge page can stand here. */
+char *huge_forget(struct memory *memory, uint32_t page);
 
 /* cpu.c */
 char *cpu_use(struct memory *memory, uint32_t index, struct cpu **out);
@@ -328,6 +360,8 @@ uint64_t pmap_replicas(const struct memory *memory, uint32_t page); /* node mask
 /* After pmap_act(). NULL, or one line: memory is short, and nothing has changed. */
 char *pmap_add_replica(struct memory *memory, uint32_t page, uint32_t frame);
 void pmap_drop_replica(struct memory *memory, uint32_t copy); /* and frees its frame */
+/* The same for a page that may be huge: of all its pages, the copies on that node. */
+void pmap_drop_replicas(struct memory *memory, uint32_t page, uint32_t node);
 void pmap_free(struct memory *memory, uint32_t page);
 /* Frees every copy but `frame`, which is the master from now on. */
 void pmap_keep_only(struct memory *memory, uint32_t page, uint32_t frame);
@@ -352,9 +386,15 @@ void frames_list_replica(struct memory *memory, uint32_t copy);
 void frames_unlist_replica(struct memory *memory, uint32_t copy);
 /* Tells the policy, then gives up the oldest replica there. false: no free frame all the same. */
 bool frames_make_room(struct memory *memory, struct cpu *cpu, uint32_t node);
+/* The same for so many; more than one must be free as they are. */
+bool frames_make_room_for(struct memory *memory, struct cpu *cpu, uint32_t node, uint32_t pages);
 
 /* shootdown.c. All return the ps charged to all CPUs together. */
 uint64_t shootdown(struct memory *memory, struct cpu *starter, uint32_t page);
+/* One for 512 pages that are mapped one by one. */
+uint64_t shootdown_block(struct memory *memory, struct cpu *starter, uint32_t first);
+/* All mappings of a huge page go, at no charge. */
+void shootdown_huge_mapping(struct memory *memory, uint32_t page);
 /* After `node` got a copy: all mappings become read-only, those of the node's CPUs point to it. */
 uint64_t shootdown_to_replica(struct memory *memory, struct cpu *starter, uint32_t page,
                               uint32_t node);
@@ -375,6 +415,8 @@ void reclaim_replica(struct memory *memory, struct cpu *cpu, uint32_t copy);
 /* Fills where the page is, and POLICY_NONSENSE where there is no such page or no memory on the node
  * that it is to go to. The CPU to be charged, as cpu_for_action(). */
 struct cpu *action_begin(struct memory *memory, struct memory_action *action);
+/* Keeps the error, if it is one, for the next chance to report it. */
+bool action_failed(struct memory *memory, char *error);
 bool action_page_exists(const struct memory *memory, uint32_t page);
 enum policy_answer action_refuse(struct memory *memory, struct cpu *cpu,
                                  struct memory_action action);

@@ -173,13 +173,16 @@ static char *set_up_guest(struct memory *memory)
     memory->guest = memory->options.guest;
     if (!memory->guest) {
         const struct guest_options options = {.machine = memory->machine,
-                                              .misses = memory->options.misses};
+                                              .misses = memory->options.misses,
+                                              .huge = memory->options.huge,
+                                              .huge_ranges = memory->options.huge_ranges};
         error = guest_new(&options, &memory->own);
         memory->guest = memory->own;
     }
     if (error)
         return error;
     memory->has_caches = guest_has_caches(memory->guest);
+    memory->orders = memory->guest->huge_ranges ? 3 : 1;
     set_up_hits(memory);
     return memory->own && memory->has_caches &&
                    !guest_outcome_new(&memory->outcome, MEMORY_OWN_REFERENCES)
@@ -209,7 +212,6 @@ static char *set_up(struct memory *memory)
     memory->step = 1;
     memory->page_shift = (uint32_t)__builtin_ctz(memory->machine->page_bytes);
     memory->nodes = memory->machine->nodes;
-    memory->orders = 1;
     memory->copies_free = MEMORY_NONE;
     tables_new(&memory->tables,
                memory->machine->tlb.refill == TLB_REFILL_HARDWARE && memory->machine->tlb.entries
@@ -275,6 +277,7 @@ void memory_free(struct memory *memory)
     counts_free(memory);
     free(memory->frame);
     tables_free(&memory->tables);
+    free(memory->block);
     free(memory->epoch_accesses);
     free(memory->traffic_loads);
     free(memory->traffic_stores);

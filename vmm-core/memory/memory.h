@@ -50,6 +50,8 @@ enum memory_action_kind {
     MEMORY_ACTION_REPLICATE,
     MEMORY_ACTION_COLLAPSE,
     MEMORY_ACTION_RECLAIM, /* a replica given up because its node is full */
+    MEMORY_ACTION_SPLIT,   /* a page of 2 MiB becomes 512 of 4 KiB */
+    MEMORY_ACTION_MERGE,   /* and back; `from` is their node, `to` MEMORY_NO_NODE, in both */
 };
 
 /* One action, done or refused, as it is logged. PLACE is not logged (run_page has the first home).
@@ -85,7 +87,9 @@ struct memory_options {
     /* Shared with other memories, and moved on by the caller, who calls memory_replay() and
      * memory_forget(). NULL: the object makes its own and moves it on itself. Must outlive it. */
     const struct guest *guest;
-    bool misses;     /* for a guest of its own: as struct guest_options has it */
+    bool misses;                    /* for a guest of its own: as struct guest_options has it */
+    const struct guest_range *huge; /* the same */
+    size_t huge_ranges;
     bool contention; /* loaded latencies (network.h); false: the machine's, flat */
     const struct policy *policy;
     const int64_t *param; /* one for each of policy->params */

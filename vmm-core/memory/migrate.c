@@ -17,6 +17,20 @@ static void count_move(const struct memory *memory, struct acted *acted)
     acted->moves = (uint16_t)(acted->moves + (acted->moves != UINT16_MAX));
 }
 
+/* false: memory is short. */
+static bool move_frame(struct memory *memory, const struct cpu *cpu, uint32_t page, uint32_t node)
+{
+    uint32_t frame = 0;
+    if (action_failed(memory, frames_take(memory, node, page, &frame)))
+        return false;
+    struct page *const it = &memory->page[page];
+    contention_copy(memory, cpu->node, it->home, node);
+    frames_give_back(memory, it->master);
+    it->master = frame;
+    it->home = (uint8_t)node;
+    return true;
+}
+
 enum policy_answer migrate_page(struct memory *memory, uint32_t page, uint32_t node,
                                 const char *reason)
 {
@@ -29,7 +43,9 @@ enum policy_answer migrate_page(struct memory *memory, uint32_t page, uint32_t n
         return action_refuse(memory, cpu, action);
     if (memory->page[page].home == node)
         return POLICY_NOTHING;
-    if (pmap_copy_on(memory, page, node) == MEMORY_NONE && !frames_make_room(memory, cpu, node)) {
+    const uint32_t pages = huge_pages(memory, page);
+    if (pmap_copy_on(memory, page, node) == MEMORY_NONE &&
+        !frames_make_room_for(memory, cpu, node, pages)) {
         action.answer = POLICY_NO_FRAME;
         return action_refuse(memory, cpu, action);
     }
@@ -49,19 +65,12 @@ enum policy_answer migrate_page(struct memory *memory, uint32_t page, uint32_t n
     uint64_t move_ps = costs->move_page_ns * PS_PER_NS;
     uint64_t shootdown_ps = 0;
     if (it->home != node) {
-        uint32_t frame = 0;
-        char *const error = frames_take(memory, node, page, &frame);
-        if (error) {
-            memory->failure = error;
-            return POLICY_NO_FRAME;
-        }
         shootdown_ps = shootdown(memory, cpu, page);
-        move_ps += costs->copy_page_ns * PS_PER_NS;
-        contention_copy(memory, cpu->node, it->home, node);
-        frames_give_back(memory, it->master);
+        move_ps += (pages > 1 ? costs->copy_huge_ns : costs->copy_page_ns) * PS_PER_NS;
         pmap_moved(memory, page, memory->now + 1);
-        it->master = frame;
-        it->home = (uint8_t)node;
+        for (uint32_t at = page; at < page + pages; at++)
+            if (!move_frame(memory, cpu, at, node))
+                return POLICY_NO_FRAME;
     }
     cpu_charge(cpu, ACCOUNT_move, move_ps);
     cpu->counters.migrations++;

@@ -199,7 +199,14 @@ void pmap_drop_replica(struct memory *memory, uint32_t copy)
     frames_give_back(memory, frame);
 }
 
-void pmap_keep_only(struct memory *memory, uint32_t page, uint32_t frame)
+void pmap_drop_replicas(struct memory *memory, uint32_t page, uint32_t node)
+{
+    const uint32_t pages = huge_pages(memory, page);
+    for (uint32_t at = page; at < page + pages; at++)
+        pmap_drop_replica(memory, replica_on(memory, at, node));
+}
+
+static void keep_only(struct memory *memory, uint32_t page, uint32_t frame)
 {
     struct page *const it = &memory->page[page];
     if (frame != it->master) {
@@ -210,6 +217,14 @@ void pmap_keep_only(struct memory *memory, uint32_t page, uint32_t frame)
     }
     while (pmap_has_replicas(memory, page))
         pmap_drop_replica(memory, pmap_copies(memory, page));
+}
+
+void pmap_keep_only(struct memory *memory, uint32_t page, uint32_t frame)
+{
+    const uint32_t node = memory->frame[frame].node;
+    const uint32_t pages = huge_pages(memory, page);
+    for (uint32_t at = page; at < page + pages; at++)
+        keep_only(memory, at, pmap_copy_on(memory, at, node));
 }
 
 void pmap_free(struct memory *memory, uint32_t page)

@@ -9,6 +9,19 @@
  */
 #include "vmm-core/memory/internal.h"
 
+/* false: memory is short, and the run ends. */
+static bool add_replica(struct memory *memory, const struct cpu *cpu, uint32_t page, uint32_t node)
+{
+    if (!pmap_act(memory, page))
+        return false;
+    uint32_t frame = 0;
+    if (action_failed(memory, frames_take(memory, node, page, &frame)) ||
+        action_failed(memory, pmap_add_replica(memory, page, frame)))
+        return false;
+    contention_copy(memory, cpu->node, memory->page[page].home, node);
+    return true;
+}
+
 enum policy_answer replicate_page(struct memory *memory, uint32_t page, uint32_t node,
                                   const char *reason)
 {
@@ -21,28 +34,22 @@ enum policy_answer replicate_page(struct memory *memory, uint32_t page, uint32_t
         return action_refuse(memory, cpu, action);
     if (pmap_copy_on(memory, page, node) != MEMORY_NONE)
         return POLICY_NOTHING;
-    if (!frames_make_room(memory, cpu, node)) {
+    const uint32_t pages = huge_pages(memory, page);
+    if (!frames_make_room_for(memory, cpu, node, pages)) {
         action.answer = POLICY_NO_FRAME;
         return action_refuse(memory, cpu, action);
     }
     if (pmap_copy_on(memory, page, node) != MEMORY_NONE) /* by the policy itself, meanwhile */
         return POLICY_NOTHING;
-    if (!pmap_act(memory, page))
-        return POLICY_NO_FRAME;
-    uint32_t frame = 0;
-    char *error = frames_take(memory, node, page, &frame);
-    if (!error)
-        error = pmap_add_replica(memory, page, frame);
-    if (error) { /* the run ends */
-        memory->failure = error;
-        return POLICY_NO_FRAME;
-    }
     struct page *const it = &memory->page[page];
     action.from = it->home;
-    contention_copy(memory, cpu->node, it->home, node);
+    for (uint32_t at = page; at < page + pages; at++)
+        if (!add_replica(memory, cpu, at, node))
+            return POLICY_NO_FRAME;
     const uint64_t shootdown_ps = shootdown_to_replica(memory, cpu, page, node);
     const struct machine_costs *const costs = &memory->machine->costs;
-    const uint64_t move_ps = (costs->move_page_ns + costs->copy_page_ns) * PS_PER_NS;
+    const uint64_t copy_ns = pages > 1 ? costs->copy_huge_ns : costs->copy_page_ns;
+    const uint64_t move_ps = (costs->move_page_ns + copy_ns) * PS_PER_NS;
     cpu_charge(cpu, ACCOUNT_move, move_ps);
     cpu->counters.replications++;
     memory->epoch.replications++;
@@ -94,10 +101,10 @@ enum policy_answer collapse_page(struct memory *memory, uint32_t page, const cha
 
 void reclaim_replica(struct memory *memory, struct cpu *cpu, uint32_t copy)
 {
-    const uint32_t page = memory->copy[copy].page;
+    const uint32_t page = huge_head(memory, memory->copy[copy].page);
     const uint32_t node = memory->frame[memory->copy[copy].frame].node;
     const uint64_t shootdown_ps = shootdown(memory, cpu, page);
-    pmap_drop_replica(memory, copy);
+    pmap_drop_replicas(memory, page, node);
     pmap_moved(memory, page, memory->now + 1);
     const uint64_t move_ps = memory->machine->costs.move_page_ns * PS_PER_NS;
     cpu_charge(cpu, ACCOUNT_move, move_ps);

@@ -33,15 +33,13 @@ static void change_half(const struct cpu *cpu, struct tlb *tlb, uint32_t entry, 
 }
 
 /* An entry of the hardware TLB, by its key. true: it was there. */
-static bool change_entry(struct memory *memory, struct cpu *cpu, struct tlb *tlb, uint32_t space,
-                         uint64_t key, struct change change)
+static bool change_entry(const struct cpu *cpu, struct tlb *tlb, uint32_t space, uint64_t key,
+                         struct change change)
 {
     uint32_t entry = 0;
     const struct tlb_half *const half = tlb_lookup(tlb, space, key, &entry);
     if (!half)
         return false;
-    if (tlb->level == 1 && tlb_key_order(tlb, tlb->tag[entry]))
-        tlb_levels_leave_fast(memory, cpu, tlb, entry);
     if (!concerns(cpu, half, change))
         return false;
     change_half(cpu, tlb, entry, key, change);
@@ -65,32 +63,71 @@ static bool change_on(struct memory *memory, struct cpu *cpu, uint32_t space, ui
     for (uint32_t at = 0; at <= cpu->mores; at++) {
         struct tlb *const tlb = tlb_array(cpu, at);
         if (tlb->sizes & 1)
-            held = change_entry(memory, cpu, tlb, space, tlb_key(vpn, 0), change) || held;
+            held = change_entry(cpu, tlb, space, tlb_key(vpn, 0), change) || held;
     }
     return held;
 }
 
-static uint64_t change_everywhere(struct memory *memory, struct cpu *starter, uint32_t page,
-                                  struct change change)
+/* The same for a huge page where it was first mapped: one entry in arrays for its size, else in parts.
+ */
+static bool change_huge_on(struct memory *memory, struct cpu *cpu, uint32_t page,
+                           struct change change)
 {
-    const struct machine_costs *const costs = &memory->machine->costs;
+    const uint32_t space = memory->guest->page[page].space;
+    const uint64_t first = memory->guest->page[page].vpn;
+    bool held = false;
+    for (uint64_t vpn = first; vpn < first + GUEST_BLOCK_PAGES; vpn++)
+        held = change_on(memory, cpu, space, vpn, change) || held;
+    if (cpu->space != space && !memory->machine->tlb.tagged)
+        return held;
+    for (uint32_t at = 0; at <= cpu->mores; at++) {
+        struct tlb *const tlb = tlb_array(cpu, at);
+        if (tlb->sizes & memory->orders & 2)
+            held = change_entry(cpu, tlb, space, tlb_key(first, 1), change) || held;
+    }
+    return held;
+}
+
+/* Every mapping of pages [first, + pages), which are one huge page or none. */
+static bool change_all_on(struct memory *memory, struct cpu *cpu, uint32_t first, uint32_t pages,
+                          struct change change)
+{
     const struct guest *const guest = memory->guest;
-    const uint64_t each_ps = costs->shootdown_per_cpu_ns * PS_PER_NS;
-    uint64_t interrupted = 0;
-    for (uint32_t mapping = guest_backmap(guest, page);
-         memory->tables.levels && mapping != MEMORY_NONE;
-         mapping = guest_backmap_next(guest, mapping))
-        tables_written(memory, starter, guest_mapped_space(guest, mapping),
-                       guest_mapped_vpn(guest, mapping), 1);
-    for (uint32_t at = 0; at < memory->used_count; at++) {
-        struct cpu *const cpu = memory->used[at];
-        bool held = false;
+    const bool huge = huge_is(memory, first);
+    bool held = huge && change_huge_on(memory, cpu, first, change);
+    for (uint32_t page = first; page < first + pages; page++) {
         for (uint32_t mapping = guest_backmap(guest, page); mapping != MEMORY_NONE;
              mapping = guest_backmap_next(guest, mapping))
-            held = change_on(memory, cpu, guest_mapped_space(guest, mapping),
-                             guest_mapped_vpn(guest, mapping), change) ||
-                   held;
-        if (!held || cpu == starter)
+            if (!huge || mapping & GUEST_EXTRA)
+                held = change_on(memory, cpu, guest_mapped_space(guest, mapping),
+                                 guest_mapped_vpn(guest, mapping), change) ||
+                       held;
+    }
+    return held;
+}
+
+/* The table entries of those mappings are written. */
+static void write_tables(struct memory *memory, const struct cpu *starter, uint32_t first,
+                         uint32_t pages)
+{
+    const struct guest *const guest = memory->guest;
+    for (uint32_t page = first; memory->tables.levels && page < first + pages; page++)
+        for (uint32_t mapping = guest_backmap(guest, page); mapping != MEMORY_NONE;
+             mapping = guest_backmap_next(guest, mapping))
+            tables_written(memory, starter, guest_mapped_space(guest, mapping),
+                           guest_mapped_vpn(guest, mapping), translate_order(memory, mapping) + 1);
+}
+
+static uint64_t change_everywhere(struct memory *memory, struct cpu *starter, uint32_t page,
+                                  uint32_t pages, struct change change)
+{
+    const struct machine_costs *const costs = &memory->machine->costs;
+    const uint64_t each_ps = costs->shootdown_per_cpu_ns * PS_PER_NS;
+    uint64_t interrupted = 0;
+    write_tables(memory, starter, page, pages);
+    for (uint32_t at = 0; at < memory->used_count; at++) {
+        struct cpu *const cpu = memory->used[at];
+        if (!change_all_on(memory, cpu, page, pages, change) || cpu == starter)
             continue;
         interrupted++;
         cpu->counters.shootdowns_suffered++;
@@ -107,14 +144,28 @@ static uint64_t change_everywhere(struct memory *memory, struct cpu *starter, ui
 
 uint64_t shootdown(struct memory *memory, struct cpu *starter, uint32_t page)
 {
-    return change_everywhere(memory, starter, page, (struct change){.to_replica = false});
+    return change_everywhere(memory, starter, page, huge_pages(memory, page),
+                             (struct change){.to_replica = false});
+}
+
+uint64_t shootdown_block(struct memory *memory, struct cpu *starter, uint32_t first)
+{
+    return change_everywhere(memory, starter, first, GUEST_BLOCK_PAGES,
+                             (struct change){.to_replica = false});
 }
 
 uint64_t shootdown_to_replica(struct memory *memory, struct cpu *starter, uint32_t page,
                               uint32_t node)
 {
-    return change_everywhere(memory, starter, page,
+    return change_everywhere(memory, starter, page, huge_pages(memory, page),
                              (struct change){.to_replica = true, .node = node});
+}
+
+void shootdown_huge_mapping(struct memory *memory, uint32_t page)
+{
+    for (uint32_t at = 0; at < memory->used_count; at++)
+        change_all_on(memory, memory->used[at], page, GUEST_BLOCK_PAGES,
+                      (struct change){.to_replica = false});
 }
 
 void shootdown_mapping(struct memory *memory, uint32_t space, uint64_t vpn)

@@ -78,7 +78,8 @@ static bool service_page(struct policy_host *host, uint32_t page, struct policy_
     *out = (struct policy_page){.page = page,
                                 .home = it->home,
                                 .replicas = pmap_replicas(memory, page),
-                                .moves_total = acted->migrations};
+                                .moves_total = acted->migrations,
+                                .pages = huge_pages(memory, page)};
     const struct counts_pool *const pool = &memory->counts;
     if (!pool->record)
         return true;
@@ -106,6 +107,16 @@ static uint64_t service_random(struct policy_host *host)
     return random_next(&memory_of(host)->policy_random);
 }
 
+static enum policy_answer service_split(struct policy_host *host, uint32_t page, const char *reason)
+{
+    return huge_split(memory_of(host), page, reason);
+}
+
+static enum policy_answer service_merge(struct policy_host *host, uint32_t page, const char *reason)
+{
+    return huge_merge(memory_of(host), page, reason);
+}
+
 const struct policy_services memory_services = {
     .migrate = service_migrate,
     .replicate = service_replicate,
@@ -114,4 +125,6 @@ const struct policy_services memory_services = {
     .pages = service_pages,
     .free_frames = service_free_frames,
     .random = service_random,
+    .split = service_split,
+    .merge = service_merge,
 };

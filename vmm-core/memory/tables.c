@@ -249,3 +249,32 @@ void tables_written(struct memory *memory, const struct cpu *writer, uint32_t sp
         walk_forget_line(memory, writer, index,
                          table_index(vpn, leaf) / (TABLE_ENTRIES / TABLE_LINES));
 }
+
+/* ---- huge pages ------------------------------------------------------------------------------ */
+
+bool tables_split(struct memory *memory, struct cpu *cpu, uint32_t space, uint64_t first)
+{
+    uint32_t index = 0;
+    if (!tables_mapped(&memory->tables, space, first, 2))
+        return true; /* nothing has walked to it yet */
+    char *const error = add_table(memory, cpu, space, first, 1, &index);
+    if (error) {
+        free(error);
+        return false;
+    }
+    struct table *const table = &memory->tables.table[index];
+    memset(table->present, 0xff, sizeof table->present);
+    table->entries = TABLE_ENTRIES;
+    tables_written(memory, cpu, space, first, 2);
+    return true;
+}
+
+void tables_merge(struct memory *memory, uint32_t space, uint64_t first)
+{
+    const uint32_t index = tables_find(&memory->tables, space, first, 1);
+    if (index == MEMORY_NONE)
+        return;
+    drop_table(memory, index);
+    walk_forget_entry(memory, space, first, 2);
+    tables_written(memory, NULL, space, first, 2);
+}

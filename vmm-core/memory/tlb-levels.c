@@ -116,25 +116,10 @@ struct tlb *tlb_levels_lookup(const struct memory *memory, struct cpu *cpu, uint
 
 /* ---- filling --------------------------------------------------------------------------------- */
 
-/* What an entry of the first level maps leaves the fast table. */
-static void leave_fast(struct memory *memory, struct cpu *cpu, struct tlb *tlb, uint32_t entry)
+/* What an entry of order 1 or more maps leaves the fast table. */
+static void parts_leave_fast(struct memory *memory, struct cpu *cpu, struct tlb *tlb,
+                             uint32_t entry)
 {
-    const uint64_t tag = tlb->tag[entry];
-    const uint32_t order = tag == TLB_EMPTY ? 0 : tlb_key_order(tlb, tag);
-    if (order) {
-        tlb_levels_leave_fast(memory, cpu, tlb, entry);
-    } else if (tag != TLB_EMPTY && tlb->space[entry] == cpu->space) {
-        for (uint32_t half = 0; half < tlb->halves; half++)
-            fast_drop(memory, cpu, (tag << tlb->halves_shift) + half);
-    }
-    if (tlb->filled)
-        memset(tlb->filled[entry], 0, sizeof tlb->filled[entry]);
-}
-
-void tlb_levels_leave_fast(struct memory *memory, struct cpu *cpu, struct tlb *tlb, uint32_t entry)
-{
-    if (!tlb->filled || tlb->space[entry] != cpu->space)
-        return;
     const uint32_t order = tlb_key_order(tlb, tlb->tag[entry]);
     const uint64_t first = tlb_key_vpn(tlb->tag[entry], order);
     const uint32_t shift = (order - 1) * TLB_ORDER_BITS;
@@ -144,8 +129,22 @@ void tlb_levels_leave_fast(struct memory *memory, struct cpu *cpu, struct tlb *t
             for (uint64_t page = 0; page < UINT64_C(1) << shift; page++)
                 fast_drop(memory, cpu, first + (part << shift) + page);
         }
-        tlb->filled[entry][word] = 0;
     }
+}
+
+/* What an entry of the first level maps leaves the fast table, before another takes its place. */
+static void leave_fast(struct memory *memory, struct cpu *cpu, struct tlb *tlb, uint32_t entry)
+{
+    const uint64_t tag = tlb->tag[entry];
+    const bool current = tag != TLB_EMPTY && tlb->space[entry] == cpu->space;
+    if (current && tlb_key_order(tlb, tag)) {
+        parts_leave_fast(memory, cpu, tlb, entry);
+    } else if (current) {
+        for (uint32_t half = 0; half < tlb->halves; half++)
+            fast_drop(memory, cpu, (tag << tlb->halves_shift) + half);
+    }
+    if (tlb->filled)
+        memset(tlb->filled[entry], 0, sizeof tlb->filled[entry]);
 }
 
 /* The fast table is about to hold a page of the entry. */

@@ -103,7 +103,4 @@ uint32_t tlb_levels_use(struct memory *memory, struct tlb *tlb, uint32_t entry, 
 /* Writes a translation of a page of `order` to a level; the place of its stamp if it is the first. */
 uint32_t tlb_levels_fill(struct memory *memory, struct cpu *cpu, uint32_t level, uint64_t vpn,
                          uint32_t order, const struct tlb_half *halves);
-/* What an entry of order 1 or more maps leaves the fast table. */
-void tlb_levels_leave_fast(struct memory *memory, struct cpu *cpu, struct tlb *tlb, uint32_t entry);
-
 #endif

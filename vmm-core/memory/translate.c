@@ -11,6 +11,8 @@
  *  - a refill from the pmap fills every half that this space has touched; one from the
  *    second-level TLB copies its entry.
  *  - the copy is chosen when the pmap is read: nearest for the CPU's node.
+ *  - a huge page is one translation where it was first mapped; where a share shows parts of it, they
+ *    are mapped in pages of 4 KiB.
  */
 #include "vmm-core/memory/internal.h"
 
@@ -25,8 +27,9 @@ static char *resolve(struct memory *memory, struct cpu *cpu, uint32_t space, uin
     return pmap_placed(memory, *page) ? NULL : place_first_touch(memory, cpu, *page);
 }
 
-static struct tlb_half half_for(const struct memory *memory, const struct cpu *cpu, uint32_t page)
+static struct tlb_half half_for(const struct memory *memory, const struct cpu *cpu, uint32_t part)
 {
+    const uint32_t page = huge_head(memory, part);
     return (struct tlb_half){.page = page,
                              .node = (uint8_t)pmap_nearest(memory, page, cpu->node),
                              .writable = !pmap_has_replicas(memory, page)};
@@ -58,9 +61,7 @@ static void write_l2tlb(const struct memory *memory, struct cpu *cpu, uint64_t v
 
 uint32_t translate_order(const struct memory *memory, uint32_t mapping)
 {
-    (void)memory;
-    (void)mapping;
-    return 0;
+    return !(mapping & GUEST_EXTRA) && huge_is(memory, mapping) ? 1 : 0;
 }
 
 void translate_again(struct memory *memory, struct cpu *cpu, uint64_t vpn, struct tlb_half *half,

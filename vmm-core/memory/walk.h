@@ -71,6 +71,10 @@ char *tables_map(struct memory *memory, struct cpu *cpu, uint32_t space, uint64_
 bool tables_mapped(const struct tables *tables, uint32_t space, uint64_t vpn, uint32_t leaf);
 /* The page is no longer mapped here; tables left empty are freed. Nothing if it was not. */
 void tables_unmap(struct memory *memory, uint32_t space, uint64_t vpn, uint32_t leaf);
+/* The block that starts at the VPN, a huge page until now, is mapped by pages from now on, or the
+ * other way round. false: no room for a table. */
+bool tables_split(struct memory *memory, struct cpu *cpu, uint32_t space, uint64_t first);
+void tables_merge(struct memory *memory, uint32_t space, uint64_t first);
 /* The entry is written by `writer` (NULL: nobody in particular): no other CPU has its line any more.
  */
 void tables_written(struct memory *memory, const struct cpu *writer, uint32_t space, uint64_t vpn,
