@@ -259,8 +259,8 @@ CREATE TABLE run_action (
   action INTEGER NOT NULL,          -- from 0
   reference INTEGER NOT NULL,       -- ordinal of the reference that led to it
   time_ns INTEGER NOT NULL,         -- model time, at the start of its epoch
-  kind TEXT NOT NULL,               -- migrate, replicate, collapse, reclaim
-  answer TEXT NOT NULL,             -- done, or why not: no frame, nothing to do, nonsense
+  kind TEXT NOT NULL,               -- migrate, replicate, collapse, reclaim, split, merge
+  answer TEXT NOT NULL,             -- done, or why not: no frame, nothing to do, nonsense, apart (merge)
   ppn INTEGER NOT NULL,             -- the page
   from_node INTEGER NOT NULL,       -- node of the master copy before; -1: there is no such page
   to_node INTEGER,                  -- where to; NULL for collapses

@@ -318,6 +318,8 @@ static int put_pages(struct row_writer *writer, const struct results *results,
         "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     for (uint32_t i = 0; i < memory_pages(memory); i++) {
         struct memory_page_state page = memory_page(memory, i);
+        if (page.first_home == MEMORY_NO_NODE)
+            continue; /* of a block of huge pages, and never touched */
         ROW(&insert, INT(results->run_id), INT(i), INT(page.space), INT(page.vpn),
             INT_UNLESS(REGION_NONE, region[i]), INT(page.first_home), INT(page.home),
             INT(page.replicas), INT(page.loads), INT(page.stores), INT(page.local_accesses),
@@ -342,15 +344,16 @@ static int put_regions(struct row_writer *writer, const struct results *results)
 
 static int put_actions(struct row_writer *writer, const struct results *results)
 {
-    static const char *const kind[] = {[MEMORY_ACTION_PLACE] = "place",
-                                       [MEMORY_ACTION_MIGRATE] = "migrate",
-                                       [MEMORY_ACTION_REPLICATE] = "replicate",
-                                       [MEMORY_ACTION_COLLAPSE] = "collapse",
-                                       [MEMORY_ACTION_RECLAIM] = "reclaim"};
+    static const char *const kind[] = {
+        [MEMORY_ACTION_PLACE] = "place",         [MEMORY_ACTION_MIGRATE] = "migrate",
+        [MEMORY_ACTION_REPLICATE] = "replicate", [MEMORY_ACTION_COLLAPSE] = "collapse",
+        [MEMORY_ACTION_RECLAIM] = "reclaim",     [MEMORY_ACTION_SPLIT] = "split",
+        [MEMORY_ACTION_MERGE] = "merge"};
     static const char *const answer[] = {[POLICY_DONE] = "done",
                                          [POLICY_NO_FRAME] = "no frame",
                                          [POLICY_NOTHING] = "nothing to do",
-                                         [POLICY_NONSENSE] = "nonsense"};
+                                         [POLICY_NONSENSE] = "nonsense",
+                                         [POLICY_APART] = "apart"};
     const struct record *record = results->replay->record;
     struct insert insert =
         insert_open(writer,
