@@ -423,6 +423,8 @@ char *fast_references(struct memory *memory, struct cpu *cpu, struct replayed fr
         if (!memory->has_caches)
             some = least(some, memory->period_left);
         some = least(some, memory->check_left);
+        if (memory->contention && from.writebacks) /* each loads the home that its page has then */
+            some = least(some, from.writeback->at + 1 - from.at);
         cpu->active = true;
         error = stretch_of(memory, cpu, &from, some);
         memory->epoch_left -= some;
