@@ -68,6 +68,14 @@ for policy in first-touch migrate disco; do
 done
 
 echo
+echo "== error against sampling rate (eight threads, 4,000,000 references; 8 random samples a rate)"
+"$build/tests/bench/sampling" "$kept" || fail "sampling"
+if command -v gnuplot >/dev/null; then
+  gnuplot -e "table='$kept/sampling.tsv'; picture='$kept/sampling.svg'" tests/bench/sampling.gp || fail "the chart of sampling"
+  echo "drawn: $kept/sampling.svg"
+fi
+
+echo
 echo "== memory of a replay"
 "$build/tests/bench/footprint" "$kept" || fail "footprint"
 exit $missed
