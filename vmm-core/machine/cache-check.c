@@ -41,6 +41,15 @@ static char *check_place(const struct caches *caches, uint32_t slot, uint32_t in
     return NULL;
 }
 
+/* An exclusive cache hands a line that it has modified up to one of those that share it. */
+static bool has_exclusive(const struct caches *caches)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < caches->machine->caches; i++)
+        any = any || caches->kind[i].exclusive;
+    return any;
+}
+
 /* One writer or many readers; nothing is modified where others have copies. */
 static char *check_sharing(const struct caches *caches, uint32_t slot)
 {
@@ -56,7 +65,7 @@ static char *check_sharing(const struct caches *caches, uint32_t slot)
         bool apart = other->last_cpu < cache->first_cpu || other->first_cpu > cache->last_cpu;
         if (apart && line->writable)
             return wrong(caches, slot, "writable, and others have it");
-        if (apart && cache_dirty(line))
+        if (apart && cache_dirty(line) && !has_exclusive(caches))
             return wrong(caches, slot, "modified, and others have it");
     }
     if (cache_dirty(line) && cache->below != CACHE_NONE && !entry->dirty_above &&

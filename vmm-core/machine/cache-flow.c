@@ -85,7 +85,8 @@ static void report_written(struct caches *caches, uint32_t slot)
     struct cache_line *line = &caches->line[slot];
     if (line->written == 0)
         return;
-    cache_report_words(caches, &caches->instance[line->instance],
+    const struct cache_instance *writer = &caches->instance[line->instance];
+    cache_report_words(caches, writer->first_cpu, writer->last_cpu,
                        caches->directory.entry[line->entry].block, line->written);
     line->written = 0;
     line->dirty = true;
@@ -166,6 +167,11 @@ static void pass_down(struct caches *caches, uint32_t slot, bool dirty, uint64_t
         cache_write_to_memory(caches, from->cpu, physical);
 }
 
+void cache_note_below(struct caches *caches, uint32_t slot)
+{
+    pass_down(caches, slot, false, own_last_use(caches, slot));
+}
+
 void cache_evict(struct caches *caches, uint32_t slot, uint64_t tick)
 {
     const struct cache_instance *cache = &caches->instance[caches->line[slot].instance];
@@ -226,6 +232,7 @@ bool cache_settle(struct caches *caches, const struct cache_cpu *cpu, uint32_t e
             line->writable = false;
             if (take) {
                 cache_lose(caches, at);
+                cache_note_below(caches, at);
                 cache_leave(caches, at);
             }
         } else if (cache_dirty(line) && cache->below != CACHE_NONE) {

@@ -168,8 +168,8 @@ void cache_lose(struct caches *caches, uint32_t slot)
     history->loss[at].words &= ~words;
 }
 
-void cache_report_words(struct caches *caches, const struct cache_instance *writer, uint64_t block,
-                        uint64_t words)
+void cache_report_words(struct caches *caches, uint32_t first_cpu, uint32_t last_cpu,
+                        uint64_t block, uint64_t words)
 {
     struct cache_history *history = &caches->history;
     if (history->losses == 0)
@@ -178,8 +178,7 @@ void cache_report_words(struct caches *caches, const struct cache_instance *writ
          at = history->loss[at].next) {
         struct cache_loss *loss = &history->loss[at];
         const struct cache_instance *loser = &caches->instance[loss->instance];
-        if (loss->block == block &&
-            (loser->last_cpu < writer->first_cpu || loser->first_cpu > writer->last_cpu))
+        if (loss->block == block && (loser->last_cpu < first_cpu || loser->first_cpu > last_cpu))
             loss->words |= words;
     }
 }

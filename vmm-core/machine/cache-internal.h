@@ -213,9 +213,9 @@ enum cache_miss cache_classify(struct caches *caches, uint32_t instance, uint64_
                                uint64_t words);
 /* A store by others takes the line in this slot. */
 void cache_lose(struct caches *caches, uint32_t slot);
-/* Words that a first-level data cache stored to: they make sharing true for those who lost them. */
-void cache_report_words(struct caches *caches, const struct cache_instance *writer, uint64_t block,
-                        uint64_t words);
+/* Words that these CPUs stored to: they make sharing true for caches of others which lost them. */
+void cache_report_words(struct caches *caches, uint32_t first_cpu, uint32_t last_cpu,
+                        uint64_t block, uint64_t words);
 void cache_forget_losses(struct caches *caches, uint64_t block);
 
 /* cache-flow.c: lines that move between caches */
@@ -223,6 +223,8 @@ void cache_forget_losses(struct caches *caches, uint64_t block);
 void cache_evict(struct caches *caches, uint32_t slot, uint64_t tick);
 /* Tick of the last reference to the line through this slot's cache. */
 uint64_t cache_last_use(const struct caches *caches, uint32_t slot);
+/* A line is about to leave, not to make room: the caches behind learn when it was used. */
+void cache_note_below(struct caches *caches, uint32_t slot);
 /* Others that hold lines of the block: whether there are any, and the CPUs from the first to the last
  * of them. */
 bool cache_others(const struct caches *caches, const struct cache_cpu *cpu, uint32_t entry,

@@ -32,8 +32,8 @@ struct walk {
     uint64_t age;
     /* lines that a hit took out of an exclusive cache */
     uint32_t moved;
-    uint64_t moved_line[CACHE_PARTS];
-    bool moved_dirty[CACHE_PARTS];
+    uint64_t moved_line[CACHE_PARTS * CACHE_LEVELS_MAX];
+    bool moved_dirty[CACHE_PARTS * CACHE_LEVELS_MAX];
 };
 
 /* Cuts the reference into the lines of 2^shift bytes that it touches. */
@@ -85,6 +85,7 @@ static void found(struct walk *walk, const struct cache_instance *cache, struct 
     }
     walk->moved_line[walk->moved] = caches->tag[slot] - 1;
     walk->moved_dirty[walk->moved++] = caches->line[slot].dirty;
+    cache_note_below(caches, slot);
     cache_leave(caches, slot);
 }
 
@@ -301,6 +302,14 @@ static bool moved_dirty(struct walk *walk, uint64_t line)
     return false;
 }
 
+/* Words stored to that no slot remembers. */
+static void report(const struct walk *walk, uint64_t physical, uint64_t words)
+{
+    const struct cache_cpu *cpu = walk->reference->cpu;
+    cache_report_words(walk->caches, cpu->top_first, cpu->top_last,
+                       cache_block_of(walk->caches, physical), words);
+}
+
 static void fill(struct walk *walk, uint32_t level, uint32_t which)
 {
     struct caches *caches = walk->caches;
@@ -312,19 +321,22 @@ static void fill(struct walk *walk, uint32_t level, uint32_t which)
              tick = cache_tick(reference->ordinal, which);
     bool dirty = moved_dirty(walk, line);
     if (reference->bytes > 1 && !included_behind(caches, instance, part->physical)) {
-        if (dirty || (reference->store && instance == reference->cpu->top))
+        bool stored = reference->store && instance == reference->cpu->top;
+        if (stored)
+            report(walk, part->physical, part->words);
+        if (dirty || stored)
             cache_write_to_memory(caches, cache->cpu, line << cache->kind->line_shift);
         return;
     }
-    if (cache->kind
-            ->virtual_index) { /* a line is in a cache once: not under two virtual addresses */
+    /* A line is in a cache once: not under two virtual addresses, nor where it was to give way to the
+     * first line and did not, as room was made elsewhere. */
+    if (cache->kind->virtual_index || which > 0) {
         uint32_t alias = cache_find_anywhere(caches, instance, part->physical);
         if (alias != CACHE_NONE) {
             const struct cache_line *old = &caches->line[alias];
             dirty = dirty || cache_dirty(old);
             if (old->written != 0)
-                cache_report_words(caches, cache, cache_block_of(caches, part->physical),
-                                   old->written);
+                report(walk, part->physical, old->written);
             cache_leave(caches, alias);
         }
     }
@@ -393,6 +405,9 @@ void cache_refer(struct caches *caches, const struct cache_reference *reference)
         walk.looked++;
     }
     uint32_t served = settle(&walk);
+    for (uint32_t which = 0; reference->store && which < walk.blocks; which++)
+        if (reference->cpu->top == CACHE_NONE)
+            report(&walk, walk.block[which].physical, walk.block[which].words);
     touch_all(&walk);
     fill_all(&walk);
     for (uint32_t which = 0; which < walk.blocks; which++)

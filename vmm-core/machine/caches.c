@@ -203,7 +203,7 @@ struct front {
     uint64_t sets_mask, within_line, hits;
     uint32_t line_shift, ways;
     uint8_t level;
-    bool short_way; /* there is such a cache, of a power of two of sets, under LRU */
+    bool short_way; /* there is such a cache, of a power of two of sets, under LRU, none above */
 };
 
 static struct front front_of(const struct caches *caches, const struct cache_cpu *cpu,
@@ -225,7 +225,7 @@ static struct front front_of(const struct caches *caches, const struct cache_cpu
         .line_shift = kind->line_shift,
         .ways = kind->ways,
         .level = (uint8_t)kind->level,
-        .short_way = kind->sets_are_power_of_two && !kind->plru,
+        .short_way = kind->sets_are_power_of_two && !kind->plru && !kind->has_above,
     };
 }
 
