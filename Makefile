@@ -35,6 +35,7 @@ all_c = $(call obj,$(sort $(wildcard $(1)/*.c)))
 TRACE    := $(call all_c,collector/trace)
 SOURCES  := $(call all_c,collector/sources)
 MACHINE  := $(call all_c,vmm-core/machine)
+MIPS     := $(call all_c,vmm-core/machine/mips)
 MEMORY   := $(call all_c,vmm-core/memory)
 POLICIES := $(call all_c,policies)
 PLOTS    := $(call all_c,plots)
@@ -42,7 +43,7 @@ TOOLS    := $(call obj,$(sort $(wildcard collector/tool*.c)))
 # replayer/ without its main, which tests must not link
 REPLAY   := $(call obj,$(filter-out replayer/disco-replay.c,$(sort $(wildcard replayer/*.c))))
 # everything but the mains: what tests, benches and fuzzers link
-LIBRARY  := $(TOOLS) $(SOURCES) $(REPLAY) $(MEMORY) $(MACHINE) $(POLICIES) $(TRACE)
+LIBRARY  := $(TOOLS) $(SOURCES) $(REPLAY) $(MEMORY) $(MIPS) $(MACHINE) $(POLICIES) $(TRACE)
 
 NAMES    := disco-record disco-replay disco-plot disco-sql disco-trace
 COMMANDS := $(addprefix $(BUILD)/,$(NAMES)) $(BUILD)/disco.so
@@ -120,6 +121,9 @@ BENCH := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
 FUZZ  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/*.c)))
 # the parts of disco-plot that its unit test calls; the library has none of plots/
 $(BUILD)/tests/unit/test_plot_text: $(BUILD)/plots/text.o $(BUILD)/plots/chart.o
+# the judges of the CPU
+$(BUILD)/tests/property/prop_mips_unicorn: LDLIBS += -lunicorn
+$(BUILD)/tests/property/prop_mips_decode: LDLIBS += -lcapstone
 $(UNIT): $(BUILD)/%: $(BUILD)/%.o $(LIBRARY)
 	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LDLIBS) -lcmocka
 $(BENCH): $(BUILD)/%: $(BUILD)/%.o $(LIBRARY)
@@ -153,7 +157,7 @@ bench: deps-test
 
 # ------------------------------------------------------------------------------ checks of the text
 
-PRODUCT := $(sort $(wildcard collector/*.c collector/*/*.c vmm-core/*/*.c policies/*.c replayer/*.c plots/*.c))
+PRODUCT := $(sort $(wildcard collector/*.c collector/*/*.c vmm-core/*/*.c vmm-core/*/*/*.c policies/*.c replayer/*.c plots/*.c))
 lint: deps-lint
 	@$(MAKE) --no-print-directory -s $(BUILD)/schema.h
 	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')

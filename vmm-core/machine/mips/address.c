@@ -1,0 +1,225 @@
+/* Addresses: segments and modes, cached translations, and loads and stores that miss them.
+ *
+ * Segments (volume III, chapter 4): useg below 0x80000000 for all, mapped, but in kernel mode with
+ * ERL set itself; kseg0 and kseg1 for the kernel, the low 512 MB; ksseg for kernel and supervisor,
+ * mapped; kseg3 for the kernel, mapped. */
+#include "vmm-core/machine/mips/internal.h"
+
+#include <string.h>
+
+#define USEG_END   UINT32_C(0x80000000)
+#define KSEG1_END  UINT32_C(0xc0000000)
+#define KSSEG_END  UINT32_C(0xe0000000)
+#define UNMAPPED   UINT32_C(0x1fffffff)
+#define LINE_BYTES 32u /* of the 24Kf's caches: what LL watches */
+
+/* What answers an address: an exception, the address itself, or the TLB. */
+enum segment { SEGMENT_ERROR, SEGMENT_DIRECT, SEGMENT_MAPPED };
+
+static enum segment segment_of(const struct mips_cpu *cpu, uint32_t address, uint32_t *physical)
+{
+    const enum mips_mode mode = mips_mode(cpu);
+    if (address < USEG_END) {
+        *physical = address;
+        return cpu->s.cp0.status & STATUS_ERL ? SEGMENT_DIRECT : SEGMENT_MAPPED;
+    }
+    if (address >= KSEG1_END && address < KSSEG_END)
+        return mode == MIPS_USER ? SEGMENT_ERROR : SEGMENT_MAPPED;
+    if (mode != MIPS_KERNEL)
+        return SEGMENT_ERROR;
+    *physical = address & UNMAPPED;
+    return address < KSEG1_END ? SEGMENT_DIRECT : SEGMENT_MAPPED;
+}
+
+static bool fault_at(struct mips_cpu *cpu, enum mips_exception code, uint32_t address, bool refill)
+{
+    cpu->fault = (struct mips_fault){.code = code, .address = address, .refill = refill};
+    return false;
+}
+
+bool mips_address(struct mips_cpu *cpu, uint32_t address, enum mips_access access,
+                  uint32_t *physical)
+{
+    const bool store = access == MIPS_STORE;
+    const enum segment segment = segment_of(cpu, address, physical);
+    if (segment == SEGMENT_ERROR || (access == MIPS_FETCH && address & 3))
+        return fault_at(cpu, store ? MIPS_EXCEPTION_ADDRESS_STORE : MIPS_EXCEPTION_ADDRESS_LOAD,
+                        address, false);
+    if (segment == SEGMENT_DIRECT)
+        return true;
+    unsigned index;
+    const enum mips_exception missing = store ? MIPS_EXCEPTION_TLB_STORE : MIPS_EXCEPTION_TLB_LOAD;
+    if (!mips_tlb_find(cpu, address, &index))
+        return fault_at(cpu, missing, address, true);
+    const struct mips_tlb_entry *const entry = &cpu->s.tlb[index];
+    /* a pair is one entry: the bit above the offset tells which */
+    const uint32_t offset = entry->page_mask >> 1 | (MIPS_PAGE_BYTES - 1);
+    const uint32_t lo = entry->entry_lo[!!(address & (offset + 1))];
+    if (!(lo & ENTRYLO_V))
+        return fault_at(cpu, missing, address, false);
+    if (store && !(lo & ENTRYLO_D))
+        return fault_at(cpu, MIPS_EXCEPTION_TLB_MODIFIED, address, false);
+    *physical = ((lo >> ENTRYLO_PFN_SHIFT) * MIPS_PAGE_BYTES & ~offset) | (address & offset);
+    return true;
+}
+
+int mips_translate(struct mips_cpu *cpu, uint32_t address, enum mips_access access,
+                   uint32_t *physical)
+{
+    const struct mips_fault kept = cpu->fault;
+    const bool well = mips_address(cpu, address, access, physical);
+    const int code = well ? -1 : (int)cpu->fault.code;
+    cpu->fault = kept;
+    return code;
+}
+
+/* ------------------------------------------------------------------------------- the cache */
+
+static uint32_t cached_index(uint32_t address)
+{
+    return address / MIPS_PAGE_BYTES % CACHED_PAGES;
+}
+
+static void remember(struct mips_cpu *cpu, struct mips_cached *table, uint32_t address,
+                     uint32_t physical, const struct mips_frame *frame)
+{
+    const uint32_t page = address & CACHED_PAGE;
+    table[cached_index(address)] = (struct mips_cached){
+        .tag = page | cpu->asid_tag,
+        .physical = physical & CACHED_PAGE,
+        .addend = (uintptr_t)frame->host - page,
+    };
+}
+
+void mips_cached_clear(struct mips_cpu *cpu)
+{
+    for (unsigned mode = 0; mode < TRANSLATION_MODES; mode++)
+        for (unsigned i = 0; i < CACHED_PAGES; i++)
+            cpu->cached[mode][0][i].tag = cpu->cached[mode][1][i].tag = CACHED_NONE;
+    for (unsigned i = 0; i < CACHED_PAGES / 4; i++)
+        cpu->fetch[i].tag = CACHED_NONE;
+    memset(cpu->jump, 0, sizeof cpu->jump);
+}
+
+void mips_cached_drop_page(struct mips_cpu *cpu, uint32_t address)
+{
+    const uint32_t page = address & CACHED_PAGE;
+    for (unsigned mode = 0; mode < TRANSLATION_MODES; mode++)
+        for (unsigned stores = 0; stores < 2; stores++) {
+            struct mips_cached *const cached = &cpu->cached[mode][stores][cached_index(page)];
+            if ((cached->tag & CACHED_PAGE) == page)
+                cached->tag = CACHED_NONE;
+        }
+    struct mips_cached *const fetch = &cpu->fetch[page / MIPS_PAGE_BYTES % (CACHED_PAGES / 4)];
+    if ((fetch->tag & CACHED_PAGE) == page && fetch->tag != CACHED_NONE) {
+        fetch->tag = CACHED_NONE;
+        mips_jump_forget(cpu, page);
+    }
+}
+
+static void drop_table(struct mips_cached *table, uint32_t physical)
+{
+    for (unsigned i = 0; i < CACHED_PAGES; i++)
+        if (table[i].physical == (physical & CACHED_PAGE))
+            table[i].tag = CACHED_NONE;
+}
+
+static void drop_stores(struct mips_cpu *cpu, uint32_t physical)
+{
+    for (unsigned mode = 0; mode < TRANSLATION_MODES; mode++)
+        drop_table(cpu->cached[mode][1], physical);
+}
+
+void mips_cached_drop_stores(struct mips_memory *memory, uint32_t physical)
+{
+    for (struct mips_cpu *cpu = memory->cpus; cpu; cpu = cpu->next)
+        drop_stores(cpu, physical);
+}
+
+void mips_cached_drop_frame(struct mips_memory *memory, uint32_t physical)
+{
+    mips_cached_drop_stores(memory, physical);
+    for (struct mips_cpu *cpu = memory->cpus; cpu; cpu = cpu->next) {
+        for (unsigned mode = 0; mode < TRANSLATION_MODES; mode++)
+            drop_table(cpu->cached[mode][0], physical);
+        mips_kick(cpu);
+    }
+}
+
+/* ------------------------------------------------------------------------------- LL and SC */
+
+void mips_links_break(struct mips_memory *memory, const struct mips_cpu *except, uint32_t physical,
+                      uint32_t bytes)
+{
+    for (struct mips_cpu *cpu = memory->cpus; cpu; cpu = cpu->next) {
+        const uint32_t line = cpu->s.cp0.lladdr & ~(LINE_BYTES - 1);
+        if (cpu != except && cpu->s.link && line < physical + bytes && physical < line + LINE_BYTES)
+            cpu->s.link = false;
+    }
+}
+
+/* Does another CPU hold a link into the page? Then stores to it have to be seen. */
+static bool page_linked(const struct mips_cpu *cpu, uint32_t physical)
+{
+    for (const struct mips_cpu *other = cpu->memory->cpus; other; other = other->next)
+        if (other != cpu && other->s.link &&
+            other->s.cp0.lladdr / MIPS_PAGE_BYTES == physical / MIPS_PAGE_BYTES)
+            return true;
+    return false;
+}
+
+void mips_links_guard(struct mips_cpu *cpu)
+{
+    for (const struct mips_cpu *other = cpu->memory->cpus; other; other = other->next)
+        if (other != cpu && other->s.link)
+            drop_stores(cpu, other->s.cp0.lladdr);
+}
+
+/* ------------------------------------------------------------------------------- misses */
+
+bool mips_load(struct mips_cpu *cpu, const struct mips_op *op, uint32_t address, unsigned bytes,
+               uint64_t *value)
+{
+    uint32_t physical;
+    if (address & (bytes - 1))
+        return fault_at(cpu, MIPS_EXCEPTION_ADDRESS_LOAD, address, false);
+    if (!mips_address(cpu, address, MIPS_LOAD, &physical))
+        return false;
+    *value = 0;
+    const struct mips_frame *const frame = mips_frame(cpu->memory, physical);
+    if (frame) {
+        remember(cpu, cpu->load, address, physical, frame);
+        memcpy(value, frame->host + physical % MIPS_PAGE_BYTES, bytes);
+        return true;
+    }
+    const struct mips_bus *const bus = &cpu->memory->bus;
+    cpu->op = op;
+    const bool answered = bus->read && bus->read(bus->owner, cpu, physical, bytes, value);
+    cpu->op = NULL;
+    return answered || fault_at(cpu, MIPS_EXCEPTION_BUS_DATA, address, false);
+}
+
+bool mips_store(struct mips_cpu *cpu, const struct mips_op *op, uint32_t address, unsigned bytes,
+                uint64_t value)
+{
+    uint32_t physical;
+    if (address & (bytes - 1))
+        return fault_at(cpu, MIPS_EXCEPTION_ADDRESS_STORE, address, false);
+    if (!mips_address(cpu, address, MIPS_STORE, &physical))
+        return false;
+    struct mips_frame *const frame = mips_frame(cpu->memory, physical);
+    if (frame && frame->writable) {
+        memcpy(frame->host + physical % MIPS_PAGE_BYTES, &value, bytes);
+        if (frame->blocks)
+            mips_code_drop(cpu->memory, physical, bytes);
+        mips_links_break(cpu->memory, cpu, physical, bytes);
+        if (!frame->blocks && !page_linked(cpu, physical))
+            remember(cpu, cpu->store, address, physical, frame);
+        return true;
+    }
+    const struct mips_bus *const bus = &cpu->memory->bus;
+    cpu->op = op;
+    const bool answered = bus->write && bus->write(bus->owner, cpu, physical, bytes, value);
+    cpu->op = NULL;
+    return answered || fault_at(cpu, MIPS_EXCEPTION_BUS_DATA, address, false);
+}
