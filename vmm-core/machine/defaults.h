@@ -22,6 +22,9 @@ uint32_t machine_cache_latency_ns(uint32_t level);
 
 extern const struct machine_defaults machine_defaults[2]; /* by enum tlb_refill */
 
+/* tlbs.c */
+extern const struct machine_tlb machine_tlb_icelake, machine_tlb_zen2;
+
 /* Costs on 16 CPUs of FLASH, where Table 3's actions are dearer than on 8. */
 extern const struct machine_costs machine_costs_flash_16;
 

@@ -22,7 +22,8 @@ struct preset {
     const struct machine_costs *costs; /* NULL: the defaults of `refill` */
     struct machine_cache caches[4];    /* level 0 ends */
     enum tlb_refill refill;
-    uint32_t link_mb_per_s; /* 0: not known; otherwise between every two nodes */
+    const struct machine_tlb *tlb; /* NULL: the default of `refill` */
+    uint32_t link_mb_per_s;        /* 0: not known; otherwise between every two nodes */
 };
 
 static uint32_t uma_ns(uint32_t from, uint32_t to)
@@ -164,6 +165,7 @@ static const struct preset presets[] = {
         .groups = {{2, 16, GIB(64), 0}},
         .latency_ns = icelake_ns,
         .refill = TLB_REFILL_HARDWARE,
+        .tlb = &machine_tlb_icelake,
         .caches = ICELAKE_CACHES,
         .link_mb_per_s = 55677,
     },
@@ -174,10 +176,12 @@ static const struct preset presets[] = {
         .source = "Nodes, CPUs and memory: numactl --hardware of such a machine (SLIT 10 "
                   "/ 12 / 32). Unchecked recollection: 98 / 115 / 205 ns, and the caches of a "
                   "third-generation EPYC. CPUs are numbered node by node here, two threads of "
-                  "a core next to each other. Costs as for 2-socket.",
+                  "a core next to each other. TLB: Zen 2's (WikiChip), its ways and walk cache "
+                  "unchecked. Costs as for 2-socket.",
         .groups = {{8, 32, MIB(64502), 0}},
         .latency_ns = epyc_ns,
         .refill = TLB_REFILL_HARDWARE,
+        .tlb = &machine_tlb_zen2,
         .caches = EPYC_CACHES,
     },
     {
@@ -185,10 +189,11 @@ static const struct preset presets[] = {
         .summary = "16 CPUs with 16 GiB DRAM at 80 ns, and a node without CPUs with 64 GiB at 170 "
                    "ns: CXL memory",
         .source = "80 and 170 ns: the DRAM and CXL constants of MEMTIS's artifact. "
-                  "Unchecked: CPUs and memory sizes. Caches and costs as for 2-socket.",
+                  "Unchecked: CPUs and memory sizes. TLB, caches and costs as for 2-socket.",
         .groups = {{1, 16, GIB(16), 0}, {1, 0, GIB(64), 0}},
         .latency_ns = cxl_ns,
         .refill = TLB_REFILL_HARDWARE,
+        .tlb = &machine_tlb_icelake,
         .caches = ICELAKE_CACHES,
     },
     {
@@ -225,7 +230,7 @@ static void fill(struct draft *draft, const struct preset *preset)
     snprintf(draft->name, sizeof draft->name, "%s", preset->name);
     snprintf(draft->source, sizeof draft->source, "%s", preset->source);
     draft->cpu_mhz = defaults->cpu_mhz;
-    draft->tlb = defaults->tlb;
+    draft->tlb = preset->tlb != NULL ? *preset->tlb : defaults->tlb;
     draft->l2tlb = defaults->l2tlb;
     draft->costs = preset->costs != NULL ? *preset->costs : defaults->costs;
     for (size_t group = 0; group < 2; group++) {

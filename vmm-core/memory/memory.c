@@ -90,6 +90,8 @@ static char *set_up_nodes(struct memory *memory)
     return NULL;
 }
 
+#define FAST_SHIFT_HUGE 12 /* a huge page takes as many entries as parts of it are in use */
+
 /* Eight times the pages the TLB can hold: few of them then meet in one place. */
 static uint32_t fast_shift_for(const struct machine_tlb *tlb)
 {
@@ -183,6 +185,8 @@ static char *set_up_guest(struct memory *memory)
         return error;
     memory->has_caches = guest_has_caches(memory->guest);
     memory->orders = memory->guest->huge_ranges ? 3 : 1;
+    if (memory->orders > 1 && memory->fast_shift < FAST_SHIFT_HUGE)
+        memory->fast_shift = FAST_SHIFT_HUGE;
     set_up_hits(memory);
     return memory->own && memory->has_caches &&
                    !guest_outcome_new(&memory->outcome, MEMORY_OWN_REFERENCES)
