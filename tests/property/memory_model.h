@@ -69,6 +69,9 @@ struct model_page {
     uint32_t space, first_home, home;
     uint64_t vpn;
     uint64_t made[MODEL_NODES]; /* when the replica on that node was made; 0: there is none */
+    /* References after which lines that a cache kept were no longer those of this page: of any copy,
+     * and of the replica on that node. */
+    uint64_t moved_after, made_after[MODEL_NODES];
     uint64_t loads, stores, local;
     uint32_t migrations, replications, collapses;
     uint16_t count[MODEL_NODES];
@@ -285,6 +288,7 @@ static inline void model_collapse(struct model *model, int cpu, uint32_t page, u
     const uint64_t move = model->machine->costs.move_page_ns;
     memset(model->page[page].made, 0, sizeof model->page[page].made);
     model->page[page].home = keep;
+    model->page[page].moved_after = model->now;
     model->page[page].collapses++;
     model->cpu[cpu].count.collapses++;
     model->cpu[cpu].count.account_ps[ACCOUNT_move] += move;
@@ -316,6 +320,7 @@ static inline bool model_make_room(struct model *model, int cpu, uint32_t node)
         return false;
     const uint64_t shot = model_shoot(model, cpu, (uint32_t)oldest, -1, false);
     model->page[oldest].made[node] = 0;
+    model->page[oldest].moved_after = model->now;
     model->cpu[cpu].count.account_ps[ACCOUNT_move] += model->machine->costs.move_page_ns;
     model_log(model, cpu, MEMORY_ACTION_RECLAIM, POLICY_DONE, (uint32_t)oldest, node,
               MEMORY_NO_NODE, model->machine->costs.move_page_ns + shot,
@@ -362,6 +367,7 @@ static inline enum policy_answer model_service_migrate(struct policy_host *host,
         shot = model_shoot(model, payer, page, -1, false);
         cost += model->machine->costs.copy_page_ns;
         it->home = node;
+        it->moved_after = model->now;
         model_note_most(model, node);
     }
     it->migrations++;
@@ -386,6 +392,7 @@ static inline enum policy_answer model_service_replicate(struct policy_host *hos
     struct model_page *const it = &model->page[page];
     const bool was_writable = !model_replicas(model, page);
     it->made[node] = ++model->makings;
+    it->made_after[node] = model->now;
     model_note_most(model, node);
     const uint64_t shot = model_shoot(model, payer, page, (int)node, was_writable);
     const uint64_t cost = model->machine->costs.move_page_ns + model->machine->costs.copy_page_ns;

@@ -252,7 +252,27 @@ static inline void model_epoch_end(struct model *model, bool last)
 /* ---- what a driver calls
  * --------------------------------------------------------------------------- */
 
-static inline void model_reference(struct model *model, uint32_t cpu, uint64_t addr, uint8_t what)
+/* What a cache hit costs beyond one of the first level. */
+static inline uint64_t model_hit_ns(const struct machine *machine, uint32_t level, bool fetch)
+{
+    const char other = fetch ? 'd' : 'i'; /* kinds that do not hold it */
+    for (uint32_t at = 0; level > 1 && at < machine->caches; at++)
+        if (machine->cache[at].level == level && machine->cache[at].kind[0] != other)
+            return machine->cache[at].latency_ns;
+    return 0;
+}
+
+/* Has the line gone with its page, or with another copy of it, since it was last used? */
+static inline bool model_gone(const struct model *model, uint32_t page, uint32_t node, uint32_t age)
+{
+    const struct model_page *const it = &model->page[page];
+    const uint64_t used = model->now - age;
+    return used <= it->moved_after || (it->made[node] && used <= it->made_after[node]);
+}
+
+/* `level`: of the cache that has the line, 0: none; `age`: references since it was used. */
+static inline void model_reference(struct model *model, uint32_t cpu, uint64_t addr, uint8_t what,
+                                   uint32_t level, uint32_t age)
 {
     const struct machine *const machine = model->machine;
     struct model_cpu *const on = &model->cpu[cpu];
@@ -275,28 +295,39 @@ static inline void model_reference(struct model *model, uint32_t cpu, uint64_t a
     if (collapses) {
         on->count.account_ps[ACCOUNT_move] += machine->costs.replica_fault_ns;
         model_collapse(model, (int)cpu, page, it->home, machine->costs.replica_fault_ns, "a store");
+        it->moved_after--; /* the fault is before the store, not after it */
         node = machine->tlb.entries ? model_refill(model, cpu, vpn) : it->home;
     }
 
     const bool local = node == here;
+    const bool access = level == 0;
+    const bool refetch = !access && model_gone(model, page, node, age);
     const uint64_t times = model->options->refs_per_sample;
     on->count.references++;
     ++*(kind == 0 ? &on->count.fetches : store ? &on->count.stores : &on->count.loads);
-    ++*(local ? &on->count.local_accesses : &on->count.remote_accesses);
-    ++*(store ? &it->stores : &it->loads);
-    it->local += local;
-    ++*(store ? &model->stores[here][node] : &model->loads[here][node]);
-    ++*(local ? &model->served_local[node] : &model->served_remote[node]);
-    ++*(local ? &model->epoch_local : &model->epoch_remote);
-    model->epoch_served[node]++;
-    on->count.account_ps[local ? ACCOUNT_local_stall : ACCOUNT_remote_stall] +=
-        machine_latency_ns(machine, here, node) * times;
     if (model->options->has_fetches ? kind == 0 : kind != 0)
         on->count.account_ps[ACCOUNT_execution] +=
             times * (kind == 0 ? machine->costs.fetch_ps : machine->costs.data_reference_ps);
-    it->count[here]++;
-    it->writes += store;
-    const bool hot = !local && (model->wants.signals & POLICY_SIGNAL_HOT) &&
+    if (refetch) {
+        on->count.refetches++;
+        on->count.account_ps[ACCOUNT_move] += machine_latency_ns(machine, here, node) * times;
+    } else if (!access) {
+        on->count.account_ps[ACCOUNT_execution] +=
+            model_hit_ns(machine, level, kind == 0) * 1000 * times;
+    } else {
+        ++*(local ? &on->count.local_accesses : &on->count.remote_accesses);
+        ++*(store ? &it->stores : &it->loads);
+        it->local += local;
+        ++*(store ? &model->stores[here][node] : &model->loads[here][node]);
+        ++*(local ? &model->served_local[node] : &model->served_remote[node]);
+        ++*(local ? &model->epoch_local : &model->epoch_remote);
+        model->epoch_served[node]++;
+        on->count.account_ps[local ? ACCOUNT_local_stall : ACCOUNT_remote_stall] +=
+            machine_latency_ns(machine, here, node) * times;
+        it->count[here]++;
+        it->writes += store;
+    }
+    const bool hot = access && !local && (model->wants.signals & POLICY_SIGNAL_HOT) &&
                      it->count[here] == model->wants.trigger;
 
     const struct policy_event event = {
@@ -310,7 +341,7 @@ static inline void model_reference(struct model *model, uint32_t cpu, uint64_t a
         on->count.account_ps[ACCOUNT_move] += machine->costs.hot_page_ns;
         policy->hot(model->state, &model->host, &event);
     }
-    if ((model->wants.signals & POLICY_SIGNAL_REFERENCE) &&
+    if (access && (model->wants.signals & POLICY_SIGNAL_REFERENCE) &&
         ++model->in_period == model->wants.reference_period) {
         model->in_period = 0;
         policy->reference(model->state, &model->host, &event);

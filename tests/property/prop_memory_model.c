@@ -2,12 +2,14 @@
  * traces.
  *
  * Machines of 1 to 5 nodes (some without memory or CPUs), every shape of TLB, memories that
- * overflow, policies that do everything at any moment and also ask for nonsense. Everything
+ * overflow, caches (of which the model is told what they made of each reference, by a guest of its
+ * own), policies that do everything at any moment and also ask for nonsense. Everything
  * observable is written down as text by both sides: what the policy was told and saw, every action,
  * every epoch, at the end all counters. The texts must be equal to the last digit. DISCO_SEED
  * repeats one trace, DISCO_RUNS sets their number.
  */
 #include "tests/property/memory_model_run.h"
+#include "tests/property/random_caches.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -236,6 +238,8 @@ static void draw_machine(struct trial *trial)
     tlb->tagged = draw(trial, 2);
     machine->l2tlb.ways = 1 + draw(trial, 4);
     machine->l2tlb.entries = draw(trial, 4) ? machine->l2tlb.ways << draw(trial, 4) : 0;
+    if (draw(trial, 2))
+        random_caches(&trial->random, machine);
 #define DRAW_COST(name, meaning) machine->costs.name = draw(trial, 1000);
     MACHINE_COSTS(DRAW_COST)
 #undef DRAW_COST
@@ -381,8 +385,16 @@ struct sides {
     struct memory *memory;
     struct model *model;
     FILE *real_log, *model_log;
+    struct guest *guest; /* the model's, for what its caches do; NULL: none */
+    struct caches_outcome outcome;
     char *error; /* of the real one */
 };
+
+static void well(char *error)
+{
+    if (error)
+        fail_msg("%s", error);
+}
 
 #define RUN_MOST 24u
 
@@ -396,12 +408,28 @@ static void step_references(struct trial *trial, struct sides *sides, uint32_t c
     for (uint32_t at = 0; at < run; at++) {
         const uint32_t index =
             draw(trial, 3) ? (focus + draw(trial, 3)) % MODEL_VPNS : draw(trial, MODEL_VPNS);
-        addr[at] = model_vpn(index) * 4096 + draw(trial, 4096);
+        addr[at] = model_vpn(index) * 4096 + draw(trial, sides->guest ? 96 : 4096);
         what[at] = (uint8_t)(draw(trial, 2) * 4 + (draw(trial, 4) < stores ? 2 : draw(trial, 4)));
     }
     sides->error = memory_references(sides->memory, cpu, addr, what, run);
+    if (sides->guest) {
+        const uint32_t space = sides->model->cpu[cpu].space;
+        sides->outcome.writebacks = 0;
+        well(guest_references(sides->guest, cpu, space, addr, what, NULL, run, &sides->outcome, 0));
+        well(guest_commit(sides->guest));
+    }
     for (uint32_t at = 0; at < run && !sides->model->full; at++)
-        model_reference(sides->model, cpu, addr[at], what[at]);
+        model_reference(sides->model, cpu, addr[at], what[at],
+                        sides->guest ? sides->outcome.level[at] : 0,
+                        sides->guest ? sides->outcome.age[at] : 0);
+}
+
+static void guest_unmap(struct guest *guest, uint32_t space, uint64_t first, uint64_t end)
+{
+    if (!guest)
+        return;
+    well(guest_unmap_begin(guest, space, first, end - first));
+    guest_unmap_end(guest);
 }
 
 static void step(struct trial *trial, struct sides *sides)
@@ -416,6 +444,7 @@ static void step(struct trial *trial, struct sides *sides)
         const bool wide = draw(trial, 8) == 0; /* over clusters, mostly holes */
         const uint64_t end = wide ? model_vpn(MODEL_VPNS - 1) + 1 : model_vpn(index) + pages;
         model_unmap(sides->model, space, model_vpn(index), end);
+        guest_unmap(sides->guest, space, model_vpn(index), end);
         sides->error =
             memory_unmap(sides->memory, space, model_vpn(index) * 4096 + draw(trial, 2048),
                          end * 4096 - draw(trial, 2048));
@@ -428,6 +457,10 @@ static void step(struct trial *trial, struct sides *sides)
         if (space == other && index < other_index + pages && other_index < index + pages)
             return;
         model_share(sides->model, space, index, other, other_index, pages);
+        guest_unmap(sides->guest, other, model_vpn(other_index), model_vpn(other_index) + pages);
+        if (sides->guest)
+            well(guest_share(sides->guest, space, model_vpn(index), other, model_vpn(other_index),
+                             pages));
         sides->error = memory_share(sides->memory, space, model_vpn(index) * 4096, other,
                                     model_vpn(other_index) * 4096, (uint64_t)pages * 4096);
         return;
@@ -486,6 +519,10 @@ static void run_trial(uint64_t seed)
                           .model_log = open_memstream(&model_text, &model_size)};
     assert_non_null(sides.real_log);
     assert_non_null(sides.model_log);
+    if (trial.machine.caches) {
+        well(guest_new(&(struct guest_options){.machine = &trial.machine}, &sides.guest));
+        assert_true(guest_outcome_new(&sides.outcome, RUN_MOST));
+    }
     int64_t real_param[PARAMS];
     memcpy(real_param, trial.param, sizeof real_param);
     real_param[PARAM_LOG] = (intptr_t)sides.real_log;
@@ -525,6 +562,8 @@ static void run_trial(uint64_t seed)
     free(model_text);
     free(sides.error);
     free(model.state);
+    guest_free(sides.guest);
+    guest_outcome_free(&sides.outcome);
     memory_free(sides.memory);
 }
 
