@@ -8,7 +8,9 @@
 
 #define STEPS_MOST 400  /* what swings for so long stays as it is */
 #define TOLERANCE  2e-4 /* of a cycle, a queue and the epoch's length */
-#define THINNED    0.5  /* gain of the one thinned step of an epoch that is like the last */
+#define THINNED    0.5  /* gain of the one thinned step of an epoch that is like the last, */
+#define UNLIKE     0.1  /* unless it changes a queue by so much */
+#define ALIKE      0.1  /* part by which numbers of customers may differ in such epochs */
 #define GAIN_LEAST 0.02
 
 /* ---- from counts to classes and stations ----------------------------------------------------- */
@@ -210,9 +212,11 @@ static void solve(struct network *network, bool like_last)
         network->epoch_ps += gain * goes_ps;
         apply_length(network);
         const double change = mva_step(steps, &model);
-        const double thinned = !like_last  ? mva_step_thinned(steps, &model, 1)
-                               : step == 0 ? mva_step_thinned(steps, &model, THINNED)
-                                           : 0;
+        double thinned = 0;
+        if (!like_last)
+            thinned = mva_step_thinned(steps, &model, 1);
+        else if (step == 0)
+            like_last = (thinned = mva_step_thinned(steps, &model, THINNED)) < UNLIKE;
         if (change < TOLERANCE && thinned < TOLERANCE &&
             fabs(goes_ps) < TOLERANCE * network->epoch_ps)
             break;
@@ -268,24 +272,44 @@ static void report_latencies(const struct network *network, uint64_t *latency_ps
     }
 }
 
+/* Who was there in an epoch. */
+struct attendance {
+    uint32_t classes, node[MACHINE_NODES_MAX];
+    double customers[MACHINE_NODES_MAX];
+};
+
+static struct attendance attendance_of(const struct network *network)
+{
+    struct attendance who = {.classes = network->classes};
+    for (uint32_t c = 0; c < network->classes; c++) {
+        who.node[c] = network->class[c].node;
+        who.customers[c] = network->customers[c];
+    }
+    return who;
+}
+
+static bool alike(const struct attendance *one, const struct attendance *other)
+{
+    bool are = one->classes == other->classes;
+    for (uint32_t c = 0; are && c < one->classes; c++)
+        are = one->node[c] == other->node[c] &&
+              fabs(one->customers[c] - other->customers[c]) <= ALIKE * one->customers[c];
+    return are;
+}
+
 void network_solve(struct network *network, const struct network_demand *demand,
                    uint64_t *latency_ps)
 {
-    uint32_t classes_before = network->classes;
-    uint32_t node_before[MACHINE_NODES_MAX];
-    bool same = true;
-    for (uint32_t c = 0; c < classes_before; c++)
-        node_before[c] = network->class[c].node;
+    const struct attendance before = attendance_of(network);
     gather(network, demand);
-    same = classes_before == network->classes;
-    for (uint32_t c = 0; same && c < classes_before; c++)
-        same = node_before[c] == network->class[c].node;
-    same &= find_active(network);
+    const bool same_stations = find_active(network);
     fill_tables(network);
-    if (!same)
+    const struct attendance now = attendance_of(network);
+    const bool like_last = same_stations && alike(&before, &now);
+    if (!like_last)
         mva_steps_start(&network->steps, network->classes, network->actives);
     if (network->classes && network->actives)
-        solve(network, same);
+        solve(network, like_last);
     for (uint32_t station = 0; station < network->stations; station++)
         report_station(network, station);
     report_latencies(network, latency_ps);

@@ -16,8 +16,11 @@
  * Muntz, "A note on the computational cost of the Linearizer algorithm for queueing networks",
  * IEEE Trans. Computers 39(6), 1990: only N and N - 1 of each class are solved; that a customer's
  * share of a queue changes by as much from N - 1 to N - 2 as from N to N - 1 is assumed. Populations
- * may be fractions. With more than MVA_CORRECTED_CLASSES classes the change is taken for 0, which is
- * Schweitzer's and Bard's approximation: its error falls as customers become many.
+ * may be fractions. That assumption can fail in large populations near saturation, and costs a step
+ * for each class. So with one class, more than MVA_SEPARATE_CLASSES classes, or where more than
+ * MVA_TRUSTED_CUSTOMERS customers come to a queue that shrinks by more than the one who left, what an
+ * absent customer changes is that of the average customer, by exact analysis of all classes merged
+ * into one: exact where classes are alike.
  *
  * Sums, products and quotients in a fixed order: the same input gives the same bits.
  */
@@ -36,7 +39,8 @@ struct mva_model {
 };
 
 #define MVA_STATES_MOST       (1u << 20)
-#define MVA_CORRECTED_CLASSES 16u
+#define MVA_SEPARATE_CLASSES  16u
+#define MVA_TRUSTED_CUSTOMERS 33
 
 /* Fills residence[classes * stations]. Customers are whole numbers here. false: more than
  * MVA_STATES_MOST queues to keep, which is (customers + 1) over all classes, times stations; or
@@ -56,8 +60,8 @@ struct mva_steps {
     double *thinned;   /* [classes][stations] what a class's customer changes by its absence */
     double *stalled;   /* [classes] sum of residences */
     double *queue;     /* [3 * stations] scratch */
-    bool corrected;    /* N - 1 of each class is solved too */
-    bool fresh;        /* its shares are those of N still */
+    bool fresh;        /* the shares of N - 1 are those of N still */
+    bool merged;       /* classes are taken as one for what an absent customer changes */
 };
 
 /* false: memory is short. Room for as many classes and stations as given. */
@@ -70,7 +74,7 @@ void mva_steps_start(struct mva_steps *steps, uint32_t classes, uint32_t station
  * part of its cycle. */
 double mva_step(struct mva_steps *steps, const struct mva_model *model);
 /* One step over the populations with one customer less; the largest change of a queue that is
- * found, as a part of one more than it. 0 where there are too many classes. What it finds counts
+ * found, as a part of one more than it. What it finds counts
  * for `gain` of the way: 1 where it follows every mva_step(), and less where several steps of that
  * go before, which swings otherwise. */
 double mva_step_thinned(struct mva_steps *steps, const struct mva_model *model, double gain);

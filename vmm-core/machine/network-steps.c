@@ -14,13 +14,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LIMIT     10000 /* steps; what swings for so long stays as it is */
-#define CONVERGED 1e-9
+#define LIMIT        10000 /* steps; what swings for so long stays as it is */
+#define CONVERGED    1e-9
+#define TOO_THIN     1.1  /* customers */
+#define MERGED_MOST  256u /* customers that enter a merged class one by one */
+#define MERGED_STEPS 200u /* to find what those before them do, */
+#define MERGED_NEAR  1e-4 /* to such a part of them */
 
 bool mva_steps_new(struct mva_steps *steps, uint32_t classes, uint32_t stations)
 {
     const size_t table = (size_t)classes * stations;
-    const size_t most = classes < MVA_CORRECTED_CLASSES ? classes : MVA_CORRECTED_CLASSES;
+    const size_t most = classes < MVA_SEPARATE_CLASSES ? classes : MVA_SEPARATE_CLASSES;
     const size_t thinned = most * stations * (most + 1);
     const size_t shares = table > thinned ? table : thinned;
     *steps = (struct mva_steps){.slower = calloc(stations + 1, sizeof(double)),
@@ -52,7 +56,6 @@ void mva_steps_start(struct mva_steps *steps, uint32_t classes, uint32_t station
     const size_t table = (size_t)classes * stations;
     steps->classes = classes;
     steps->stations = stations;
-    steps->corrected = classes <= MVA_CORRECTED_CLASSES;
     for (uint32_t k = 0; k < stations; k++) {
         steps->slower[k] = 1;
         steps->before[k] = 0;
@@ -63,6 +66,7 @@ void mva_steps_start(struct mva_steps *steps, uint32_t classes, uint32_t station
     for (size_t i = 0; i < table; i++)
         steps->share[i] = 1.0 / (stations + 1);
     steps->fresh = true;
+    steps->merged = false;
 }
 
 static double *shares_of(const struct mva_steps *steps, uint32_t population)
@@ -105,6 +109,11 @@ static void shares(uint32_t stations, double cycle, const double *residence, dou
         share[k] = residence[k] * rate;
 }
 
+static double not_negative(double queue)
+{
+    return queue > 0 ? queue : 0;
+}
+
 double mva_step(struct mva_steps *steps, const struct mva_model *model)
 {
     const uint32_t stations = steps->stations;
@@ -116,8 +125,7 @@ double mva_step(struct mva_steps *steps, const struct mva_model *model)
         double *const found = steps->arrival + row, *const residence = steps->residence + row;
         const double *const thinned = steps->thinned + row;
         for (uint32_t k = 0; k < stations; k++) {
-            const double others = steps->queue[k] - share[row + k] + thinned[k];
-            found[k] = others > 0 ? others : 0;
+            found[k] = not_negative(steps->queue[k] - share[row + k] + thinned[k]);
         }
         const double cycle = residences(steps, model, c, found, residence);
         shares(stations, cycle, residence, share + row);
@@ -147,18 +155,85 @@ static void step_without(struct mva_steps *steps, const struct mva_model *model,
         const double *const missing = shares_of(steps, 1 + c) + (size_t)j * stations;
         double *const residence = found + stations;
         for (uint32_t k = 0; k < stations; k++) {
-            const double others =
-                steps->queue[k] - one * share[row + k] + thinned[k] - (missing[k] - whole[k]);
-            found[k] = others > 0 ? others : 0;
+            found[k] = not_negative(steps->queue[k] - one * share[row + k] + thinned[k] -
+                                    (missing[k] - whole[k]));
         }
         shares(stations, residences(steps, model, c, found, residence), residence, share + row);
     }
 }
 
-double mva_step_thinned(struct mva_steps *steps, const struct mva_model *model, double gain)
+/* The merged class's queues with so many customers, from those with one less: part of the way. */
+static double enter_merged(struct mva_steps *steps, double population, double think, double part)
 {
-    if (!steps->corrected)
-        return 0;
+    double *const queue = steps->queue, *const demand = queue + steps->stations;
+    double cycle = think, most = 0;
+    for (uint32_t k = 0; k < steps->stations; k++)
+        cycle += demand[k] * (1 + fmax(steps->before[k], part * queue[k]));
+    for (uint32_t k = 0; k < steps->stations; k++) {
+        const double stay = demand[k] * (1 + fmax(steps->before[k], part * queue[k]));
+        const double now = cycle > 0 ? population * stay / cycle : 0;
+        most = fmax(most, fabs(now - queue[k]) / population);
+        queue[k] = now;
+    }
+    return most;
+}
+
+static void start_merged(struct mva_steps *steps, double population, double think)
+{
+    for (uint32_t k = 0; k < steps->stations; k++)
+        steps->queue[k] = 0;
+    if (population <= 0)
+        return;
+    const double part = population > 1 ? 1 - 1 / population : 0;
+    for (uint32_t step = 0; step < MERGED_STEPS; step++)
+        if (enter_merged(steps, population, think, part) < MERGED_NEAR)
+            break;
+}
+
+/* What the absence of an average customer changes, by exact analysis of all classes as one: they
+ * enter it one by one, the last MERGED_MOST of them; those before by Schweitzer's formula. */
+static double step_merged(struct mva_steps *steps, const struct mva_model *model, double customers,
+                          double gain)
+{
+    const uint32_t stations = steps->stations;
+    double *const queue = steps->queue, *const demand = queue + stations;
+    double *const fewer = demand + stations;
+    double think = 0, rates = 0;
+    memset(demand, 0, stations * sizeof *demand);
+    for (uint32_t c = 0; c < steps->classes; c++) {
+        const double cycle = model->think[c] + steps->stalled[c];
+        const double rate = cycle > 0 ? model->customers[c] / cycle : 0;
+        rates += rate;
+        think += rate * model->think[c];
+        for (uint32_t k = 0; k < stations; k++)
+            demand[k] += rate * model->demand[(size_t)c * stations + k];
+    }
+    think /= rates;
+    for (uint32_t k = 0; k < stations; k++)
+        demand[k] *= steps->slower[k] / rates;
+
+    const uint32_t more = (uint32_t)fmin(customers, MERGED_MOST);
+    double population = customers - more;
+    start_merged(steps, population, think);
+    for (uint32_t i = 0; i < more; i++) {
+        population += 1;
+        memcpy(fewer, queue, stations * sizeof *queue);
+        enter_merged(steps, population, think, 1);
+    }
+    double most = 0;
+    for (uint32_t k = 0; k < stations; k++) {
+        const double thinned = fewer[k] - (1 - 1 / customers) * queue[k];
+        most = fmax(most, fabs(thinned - steps->thinned[k]) / (1 + queue[k]));
+        for (uint32_t c = 0; c < steps->classes; c++) {
+            double *const it = &steps->thinned[(size_t)c * stations + k];
+            *it += gain * (thinned - *it);
+        }
+    }
+    return most;
+}
+
+static double step_thinned(struct mva_steps *steps, const struct mva_model *model, double gain)
+{
     const uint32_t stations = steps->stations;
     const size_t table = (size_t)steps->classes * stations;
     if (steps->fresh)
@@ -184,6 +259,31 @@ double mva_step_thinned(struct mva_steps *steps, const struct mva_model *model, 
         }
     }
     return most;
+}
+
+/* The queue would be shorter by clearly more than the one customer who left: what the assumption
+ * leads to in a large population near saturation, and no network of customers alike does. */
+static bool too_thin(const struct mva_steps *steps)
+{
+    for (size_t i = 0; i < (size_t)steps->classes * steps->stations; i++)
+        if (steps->thinned[i] < -TOO_THIN)
+            return true;
+    return false;
+}
+
+double mva_step_thinned(struct mva_steps *steps, const struct mva_model *model, double gain)
+{
+    double customers = 0;
+    for (uint32_t c = 0; c < steps->classes; c++)
+        customers += model->customers[c];
+    steps->merged |= steps->classes == 1 || steps->classes > MVA_SEPARATE_CLASSES;
+    if (!steps->merged) {
+        const double most = step_thinned(steps, model, gain);
+        steps->merged = customers > MVA_TRUSTED_CUSTOMERS && too_thin(steps);
+        if (!steps->merged)
+            return most;
+    }
+    return step_merged(steps, model, customers, gain);
 }
 
 bool mva_approximate(const struct mva_model *model, double *residence)
