@@ -1,5 +1,6 @@
 #include "vmm-core/machine/mips/internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static uint32_t hash_of(uint32_t physical, uint32_t variant)
@@ -25,7 +26,7 @@ void mips_code_drop_all(struct mips_memory *memory)
     }
     for (struct mips_cpu *cpu = memory->cpus; cpu; cpu = cpu->next)
         memset(cpu->jump, 0, sizeof cpu->jump);
-    memory->code_used = 0;
+    memory->chunk_now = memory->chunk_used = 0;
 }
 
 static void unhash(struct mips_memory *memory, const struct mips_block *block)
@@ -120,20 +121,34 @@ static struct mips_block *one_use(struct mips_cpu *cpu, uint32_t physical)
     return block;
 }
 
+/* Room for the longest block. */
+static void *code_room(struct mips_memory *memory)
+{
+    const uint32_t most = sizeof(struct mips_block) + MIPS_BLOCK_OPS * sizeof(struct mips_op);
+    if (memory->chunk_used + most > CHUNK_BYTES) {
+        uint8_t **const next = &memory->chunk[(memory->chunk_now + 1) % CODE_CHUNKS];
+        if (!*next)
+            *next = malloc(CHUNK_BYTES);
+        if (next == memory->chunk || !*next) {
+            mips_code_drop_all(memory);
+        } else {
+            memory->chunk_now++;
+            memory->chunk_used = 0;
+        }
+    }
+    return memory->chunk[memory->chunk_now] + memory->chunk_used;
+}
+
 static struct mips_block *decode_block(struct mips_cpu *cpu, uint32_t physical,
                                        struct mips_frame *frame)
 {
     struct mips_memory *const memory = cpu->memory;
-    const uint32_t most = sizeof(struct mips_block) + MIPS_BLOCK_OPS * sizeof(struct mips_op);
-    if (memory->code_used + most > CODE_BYTES)
-        mips_code_drop_all(memory);
-    struct mips_block *const block =
-        (struct mips_block *)(void *)(memory->code + memory->code_used);
+    struct mips_block *const block = code_room(memory);
     *block = (struct mips_block){.address = cpu->s.pc,
                                  .physical = physical,
                                  .variant = (uint16_t)(cpu->context & VARIANTS)};
     const unsigned ops = mips_compile(memory, block, frame->host, MIPS_BLOCK_MAX);
-    memory->code_used += (uint32_t)(sizeof *block + ops * sizeof(struct mips_op));
+    memory->chunk_used += (uint32_t)(sizeof *block + ops * sizeof(struct mips_op));
 
     struct mips_block **const bucket = &memory->hash[hash_of(physical, block->variant)];
     block->next_hash = *bucket;

@@ -102,7 +102,6 @@ enum mips_stop {
     MIPS_STOP_WAIT,       /* WAIT, and no interrupt is pending */
     MIPS_STOP_EXCEPTION,  /* stop_on_exception: one was just entered, pc is its vector */
     MIPS_STOP_REFERENCES, /* the list of references is nearly full */
-    MIPS_STOP_MEMORY,     /* the host has no memory for decoded code */
 };
 
 /* In reset state: pc 0xbfc00000, BEV and ERL set, no TLB entry. NULL: out of memory, or a model

@@ -81,13 +81,14 @@ uint64_t fpu_propagate(const struct fpu_format *format, uint64_t a, uint64_t b, 
     X(SQRT_S)                                                                                      \
     X(ABS_S)                                                                                       \
     X(NEG_S)                                                                                       \
-    X(RECIP_S) X(RSQRT_S) X(MADD_S) X(MSUB_S) X(NMADD_S) X(NMSUB_S) X(C_S) X(ADD_D) X(SUB_D)       \
-        X(MUL_D) X(DIV_D) X(SQRT_D) X(ABS_D) X(NEG_D) X(RECIP_D) X(RSQRT_D) X(MADD_D) X(MSUB_D)    \
-            X(NMADD_D) X(NMSUB_D) X(C_D) X(ROUND_L_S) X(TRUNC_L_S) X(CEIL_L_S) X(FLOOR_L_S)        \
-                X(CVT_L_S) X(ROUND_W_S) X(TRUNC_W_S) X(CEIL_W_S) X(FLOOR_W_S) X(CVT_W_S)           \
-                    X(ROUND_L_D) X(TRUNC_L_D) X(CEIL_L_D) X(FLOOR_L_D) X(CVT_L_D) X(ROUND_W_D)     \
-                        X(TRUNC_W_D) X(CEIL_W_D) X(FLOOR_W_D) X(CVT_W_D) X(CVT_S_D) X(CVT_D_S)     \
-                            X(CVT_S_W) X(CVT_D_W) X(CVT_S_L) X(CVT_D_L) X(CFC1) X(CTC1)
+    X(RECIP_S)                                                                                     \
+    X(RSQRT_S) X(MADD_S) X(MSUB_S) X(NMADD_S) X(NMSUB_S) X(C_S) X(ADD_D) X(SUB_D) X(MUL_D)         \
+        X(DIV_D) X(SQRT_D) X(ABS_D) X(NEG_D) X(RECIP_D) X(RSQRT_D) X(MADD_D) X(MSUB_D) X(NMADD_D)  \
+            X(NMSUB_D) X(C_D) X(ROUND_L_S) X(TRUNC_L_S) X(CEIL_L_S) X(FLOOR_L_S) X(CVT_L_S)        \
+                X(ROUND_W_S) X(TRUNC_W_S) X(CEIL_W_S) X(FLOOR_W_S) X(CVT_W_S) X(ROUND_L_D)         \
+                    X(TRUNC_L_D) X(CEIL_L_D) X(FLOOR_L_D) X(CVT_L_D) X(ROUND_W_D) X(TRUNC_W_D)     \
+                        X(CEIL_W_D) X(FLOOR_W_D) X(CVT_W_D) X(CVT_S_D) X(CVT_D_S) X(CVT_S_W)       \
+                            X(CVT_D_W) X(CVT_S_L) X(CVT_D_L) X(CFC1) X(CTC1)
 #define MIPS_NAME(NAME) mips_slow mips_fpu_##NAME;
 FPU_FUNCTIONS(MIPS_NAME)
 #undef MIPS_NAME

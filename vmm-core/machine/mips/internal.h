@@ -99,8 +99,9 @@ struct mips_frame {
     bool writable;
 };
 
-#define CODE_HASH  (1u << 14)
-#define CODE_BYTES (UINT32_C(32) << 20)
+#define CODE_HASH   (1u << 14)
+#define CODE_CHUNKS 32u
+#define CHUNK_BYTES (UINT32_C(1) << 20)
 
 struct mips_memory {
     struct mips_bus bus;
@@ -109,8 +110,9 @@ struct mips_memory {
     struct mips_cpu *cpus;
     const void *const *handler[2]; /* [records] of the run loops, by instruction and micro */
     struct mips_block **hash;
-    uint8_t *code; /* blocks, one behind the other; all are dropped when it is full */
-    uint32_t code_used;
+    /* blocks, one behind the other; all are dropped when all chunks are full */
+    uint8_t *chunk[CODE_CHUNKS]; /* the first is there, others when they are needed */
+    uint32_t chunk_now, chunk_used;
 };
 
 static inline struct mips_frame *mips_frame(struct mips_memory *memory, uint32_t physical)
@@ -222,8 +224,7 @@ static inline bool mips_fault(struct mips_cpu *cpu, enum mips_exception code)
 }
 
 /* block.c */
-/* The block at pc, decoded if it has to be; NULL: fetching it faults (cpu->fault), or
- * cpu->stop says that the host is out of memory. */
+/* The block at pc, decoded if it has to be; NULL: fetching it faults (cpu->fault). */
 struct mips_block *mips_block_find(struct mips_cpu *cpu);
 void mips_code_drop(struct mips_memory *memory, uint32_t physical, uint32_t bytes);
 void mips_code_drop_all(struct mips_memory *memory);

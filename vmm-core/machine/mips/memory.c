@@ -12,11 +12,11 @@ struct mips_memory *mips_memory_new(uint32_t frames, const struct mips_bus *bus)
         return NULL;
     memory->frame = calloc(frames ? frames : 1, sizeof *memory->frame);
     memory->hash = calloc(CODE_HASH, sizeof(struct mips_block *));
-    memory->code = malloc(CODE_BYTES); /* pages that no code fills are never touched */
+    memory->chunk[0] = malloc(CHUNK_BYTES);
     memory->frames = frames;
     if (bus)
         memory->bus = *bus;
-    if (!memory->frame || !memory->hash || !memory->code) {
+    if (!memory->frame || !memory->hash || !memory->chunk[0]) {
         mips_memory_free(memory);
         return NULL;
     }
@@ -30,7 +30,8 @@ void mips_memory_free(struct mips_memory *memory)
         return;
     free(memory->frame);
     free(memory->hash);
-    free(memory->code);
+    for (unsigned i = 0; i < CODE_CHUNKS; i++)
+        free(memory->chunk[i]);
     free(memory);
 }
 
