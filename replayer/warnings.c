@@ -130,6 +130,26 @@ static char *about_interval(struct warnings *warnings, const struct results *res
                    (double)time_ns / (double)longest, WARNINGS_SEQUENCES));
 }
 
+static char *about_actions(struct warnings *warnings, const struct results *result)
+{
+    const struct policy_wants *wants = memory_wants(result->replay->memory);
+    uint64_t actions = result->figure[FIGURE_migrations].integer +
+                       result->figure[FIGURE_replications].integer +
+                       result->figure[FIGURE_collapses].integer;
+    if (actions == 0)
+        return NULL;
+    if ((wants->signals & POLICY_SIGNAL_HOT) == 0)
+        return add(warnings, "actions", result,
+                   say("another sample would have led to others than these %" PRIu64
+                       " actions, which no interval allows for",
+                       actions));
+    return add(warnings, "actions", result,
+               say("%" PRIu32 " samples of one node make a page hot, give or take %.0f %%: another "
+                   "sample would have led to others than these %" PRIu64
+                   " actions, which no interval allows for",
+                   wants->trigger, 100 / sqrt(wants->trigger), actions));
+}
+
 static char *about_trigger(struct warnings *warnings, const struct results *result)
 {
     const struct replay *replay = result->replay;
@@ -170,6 +190,8 @@ char *warnings_find(const struct trace_reader *reader, const struct machine *mac
     for (size_t i = 0; error == NULL && i < runs; i++) {
         if (results[i].replay->sampling != NULL)
             error = about_samples(out, &results[i]);
+        if (error == NULL && results[i].replay->sampling != NULL)
+            error = about_actions(out, &results[i]);
         if (error == NULL)
             error = about_interval(out, &results[i]);
         if (error == NULL)

@@ -12,6 +12,8 @@
  *                WARNINGS_SEQUENCES times into the modelled time
  *   trigger      the policy hears of hot pages (policy_wants: trigger), but no page has so many
  *                references, so that it never can; or a single sample makes a page hot
+ *   actions      the policy acted, by what samples told it. Another sample would have led it to other
+ *                actions, which no interval allows for
  *   dispatch     threads took turns on CPUs, and turns without a sample are not seen
  */
 #ifndef DISCO_REPLAYER_WARNINGS_H
