@@ -62,7 +62,7 @@ static void emit(struct program *program, uint32_t word)
 #define LDC1             0xd4000000u
 #define SDC1             0xf4000000u
 #define MTC0_STATUS(reg) (0x40806000u | (reg) << 16)
-#define BREAK 0x0000000du
+#define BREAK            0x0000000du
 #define FR_ON            0x04000000u
 
 static bool is_free(unsigned reg)

@@ -73,22 +73,42 @@ void fpu_result(const struct mips_cpu *cpu, const struct fpu_format *format, uin
 uint64_t fpu_propagate(const struct fpu_format *format, uint64_t a, uint64_t b, unsigned *cause);
 
 /* fpu-arithmetic.c, fpu-convert.c, fpu-control.c: a function an instruction */
+#define FPU_OF_FORMAT(X, F)                                                                        \
+    X(ADD_##F)                                                                                     \
+    X(SUB_##F)                                                                                     \
+    X(MUL_##F)                                                                                     \
+    X(DIV_##F)                                                                                     \
+    X(SQRT_##F)                                                                                    \
+    X(ABS_##F)                                                                                     \
+    X(NEG_##F)                                                                                     \
+    X(RECIP_##F)                                                                                   \
+    X(RSQRT_##F)                                                                                   \
+    X(MADD_##F)                                                                                    \
+    X(MSUB_##F)                                                                                    \
+    X(NMADD_##F)                                                                                   \
+    X(NMSUB_##F)                                                                                   \
+    X(C_##F)                                                                                       \
+    X(ROUND_L_##F)                                                                                 \
+    X(TRUNC_L_##F)                                                                                 \
+    X(CEIL_L_##F)                                                                                  \
+    X(FLOOR_L_##F)                                                                                 \
+    X(CVT_L_##F)                                                                                   \
+    X(ROUND_W_##F)                                                                                 \
+    X(TRUNC_W_##F)                                                                                 \
+    X(CEIL_W_##F)                                                                                  \
+    X(FLOOR_W_##F)                                                                                 \
+    X(CVT_W_##F)
 #define FPU_FUNCTIONS(X)                                                                           \
-    X(ADD_S)                                                                                       \
-    X(SUB_S)                                                                                       \
-    X(MUL_S)                                                                                       \
-    X(DIV_S)                                                                                       \
-    X(SQRT_S)                                                                                      \
-    X(ABS_S)                                                                                       \
-    X(NEG_S)                                                                                       \
-    X(RECIP_S)                                                                                     \
-    X(RSQRT_S) X(MADD_S) X(MSUB_S) X(NMADD_S) X(NMSUB_S) X(C_S) X(ADD_D) X(SUB_D) X(MUL_D)         \
-        X(DIV_D) X(SQRT_D) X(ABS_D) X(NEG_D) X(RECIP_D) X(RSQRT_D) X(MADD_D) X(MSUB_D) X(NMADD_D)  \
-            X(NMSUB_D) X(C_D) X(ROUND_L_S) X(TRUNC_L_S) X(CEIL_L_S) X(FLOOR_L_S) X(CVT_L_S)        \
-                X(ROUND_W_S) X(TRUNC_W_S) X(CEIL_W_S) X(FLOOR_W_S) X(CVT_W_S) X(ROUND_L_D)         \
-                    X(TRUNC_L_D) X(CEIL_L_D) X(FLOOR_L_D) X(CVT_L_D) X(ROUND_W_D) X(TRUNC_W_D)     \
-                        X(CEIL_W_D) X(FLOOR_W_D) X(CVT_W_D) X(CVT_S_D) X(CVT_D_S) X(CVT_S_W)       \
-                            X(CVT_D_W) X(CVT_S_L) X(CVT_D_L) X(CFC1) X(CTC1)
+    FPU_OF_FORMAT(X, S)                                                                            \
+    FPU_OF_FORMAT(X, D)                                                                            \
+    X(CVT_S_D)                                                                                     \
+    X(CVT_D_S)                                                                                     \
+    X(CVT_S_W)                                                                                     \
+    X(CVT_D_W)                                                                                     \
+    X(CVT_S_L)                                                                                     \
+    X(CVT_D_L)                                                                                     \
+    X(CFC1)                                                                                        \
+    X(CTC1)
 #define MIPS_NAME(NAME) mips_slow mips_fpu_##NAME;
 FPU_FUNCTIONS(MIPS_NAME)
 #undef MIPS_NAME
