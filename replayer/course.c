@@ -62,7 +62,10 @@ char *course_new(const struct course_options *options, const struct trace_reader
         if (course->space[i] < course->spaces)
             course->alive[course->space[i]]++;
     }
-    struct guest_options guest = {.machine = options->machine, .misses = options->misses};
+    struct guest_options guest = {.machine = options->machine,
+                                  .misses = options->misses,
+                                  .huge = options->huge,
+                                  .huge_ranges = options->huge_ranges};
     char *error = guest_new(&guest, &course->guest);
     if (summary->facts.sampled) /* what each sample stands for */
         course->columns = summary->facts.columns & COLUMN_BIT(COLUMN_WEIGHT);

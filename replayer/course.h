@@ -33,7 +33,9 @@
 struct course_options {
     const struct machine *machine; /* both must outlive the object */
     const struct schedule *schedule;
-    bool misses; /* the trace holds misses: every reference reaches memory */
+    bool misses;                    /* the trace holds misses: every reference reaches memory */
+    const struct guest_range *huge; /* [huge_ranges] as struct guest_options has it (thp.h) */
+    size_t huge_ranges;
 };
 
 enum step_kind { STEP_REFERENCES, STEP_IDLE };

@@ -6,6 +6,7 @@
 #include "replayer/interrupt.h"
 #include "replayer/list.h"
 #include "replayer/store.h"
+#include "replayer/thp.h"
 
 #define USAGE_EXIT 2
 
@@ -18,7 +19,8 @@ struct command {
     char *machine_json;
     struct trace_reader *reader;
     struct schedule *schedule;
-    bool misses; /* the trace's references are taken for misses */
+    bool misses;              /* the trace's references are taken for misses */
+    struct guest_range *huge; /* backed by pages of 2 MiB */
     struct course *course;
     struct replay **replay; /* [choices.count] */
     struct results *results;
@@ -31,6 +33,7 @@ static void command_free(struct command *command)
     free((void *)command->replay);
     free(command->results);
     course_free(command->course);
+    free(command->huge);
     schedule_free(command->schedule);
     if (command->reader != NULL)
         trace_reader_close(command->reader);
@@ -57,6 +60,20 @@ static char *load_machine(struct command *command)
     return command->machine_json == NULL ? say_no_memory() : NULL;
 }
 
+static char *make_course(struct command *command)
+{
+    const struct options *options = &command->options;
+    command->misses = options->input == NULL ? trace_reader_summary(command->reader)->facts.sampled
+                                             : strcmp(options->input, "misses") == 0;
+    struct course_options course = {.machine = command->machine,
+                                    .schedule = command->schedule,
+                                    .misses = command->misses};
+    char *error = thp_ranges(options->thp, command->reader, command->machine, &command->huge,
+                             &course.huge_ranges);
+    course.huge = command->huge;
+    return error == NULL ? course_new(&course, command->reader, &command->course) : error;
+}
+
 static char *open_all(struct command *command)
 {
     const struct options *options = &command->options;
@@ -69,12 +86,7 @@ static char *open_all(struct command *command)
             schedule_make(options->schedule, options->trace, command->machine, &command->schedule);
     if (error != NULL)
         return error;
-    command->misses = options->input == NULL ? trace_reader_summary(command->reader)->facts.sampled
-                                             : strcmp(options->input, "misses") == 0;
-    struct course_options course = {.machine = command->machine,
-                                    .schedule = command->schedule,
-                                    .misses = command->misses};
-    error = course_new(&course, command->reader, &command->course);
+    error = make_course(command);
     if (error != NULL)
         return error;
     command->replay = calloc(command->choices.count, sizeof(struct replay *));

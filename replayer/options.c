@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "replayer/thp.h"
+
 /* Found by the C library: hence visible. */
 __attribute__((visibility("default"))) const char *argp_program_version =
     "disco-replay " DISCO_VERSION;
@@ -16,6 +18,7 @@ __attribute__((visibility("default"))) const char *argp_program_version =
 enum key {
     KEY_INPUT = 0x100,
     KEY_CONTENTION,
+    KEY_THP,
     KEY_SEED,
     KEY_RESULTS,
     KEY_NO_RESULTS,
@@ -71,6 +74,10 @@ static const struct argp_option option[] = {
      1},
     {"contention", KEY_CONTENTION, "on|off", 0,
      "Queueing at memory controllers and links (default on; off: the machine's latencies, flat)",
+     1},
+    {"thp", KEY_THP, "WHICH", OPTION_ARG_OPTIONAL,
+     "Back with pages of 2 MiB: always (all memory that is no file, or everything where the trace "
+     "knows no regions), never, or the regions of a name (default never; without WHICH always)",
      1},
     {"refs-per-sample", KEY_REFS_PER_SAMPLE, "N", 0,
      "References that a recorded one stands for (default: as the trace says)", 1},
@@ -173,6 +180,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             usage(state, "--contention=%s: wanted on or off", arg);
         options->contention = strcmp(arg, "on") == 0;
         break;
+    case KEY_THP:
+        options->thp = arg == NULL ? THP_ALWAYS : arg;
+        break;
     case KEY_SEED:
         options->seed = whole_number(state, "seed", arg, 0, INT64_MAX);
         break;
@@ -223,6 +233,7 @@ void options_parse(int argc, char **argv, struct options *options)
         .seed = 1,
         .log_actions = OPTIONS_LOG_ACTIONS,
         .contention = true,
+        .thp = THP_NEVER,
     };
     argp_err_exit_status = USAGE_EXIT;
     (void)argp_parse(&argp, argc, argv, 0, NULL, options);

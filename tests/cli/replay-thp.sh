@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# disco-replay --thp: which memory pages of 2 MiB back.
+set -u
+. "$(dirname "$0")/../lib.sh"
+replay=$BUILD/disco-replay
+is() {
+  if [ "$2" = "$3" ]; then ok "$1"; else fail "$1" "wanted '$3', got '$2'"; fi
+}
+cat >"$TMP/machine.json" <<'JSON'
+{"name": "plain", "nodes": [{"cpus": [0], "memory": "64M"}], "latency_ns": [[100]], "tlb": {"entries": 4, "pages_per_entry": 1}}
+JSON
+# ten pages in each of three blocks of 2 MiB
+awk 'BEGIN { for (b = 1; b <= 3; b++) for (p = 0; p < 10; p++) print 11, 0, "r", b * 2097152 + p * 4096 }' >"$TMP/trace.txt"
+check "a trace is made" "$BUILD/disco-record" import --format text --base 10 --columns tid,cpu,kind,addr -o "$TMP/trace.db" "$TMP/trace.txt"
+# the first two blocks are heap, told of twice; the third one is a file
+cp "$TMP/trace.db" "$TMP/regions.db"
+sqlite3 "$TMP/regions.db" "INSERT INTO trace_region VALUES (0, 0, 2097152, 5242880, 'heap', '[heap]', NULL, 0),
+  (1, 0, 4194304, 6291456, 'mapping', 'more', NULL, 0), (2, 0, 6291456, 8388608, 'mapping', 'library', '/lib/library', 0)"
+frames() { # TRACE [OPTION...]
+  run "$replay" --machine "$TMP/machine.json" --policy first-touch --no-results --json "${@:2}" "$TMP/$1.db"
+  printf '%s' "$out" | jq -c '.runs[0].frames_used'
+}
+is "without it a frame a page" "$(frames trace)" 30
+is "never is the default" "$(frames trace --thp=never)" 30
+is "a trace that knows no regions has huge pages everywhere" "$(frames trace --thp)" 1536
+is "always: all that is no file, and regions that overlap are one" "$(frames regions --thp=always)" 1034
+is "by name, files too" "$(frames regions --thp=library)" 532
+is "a block that is not whole in the region stays in pages of 4 KiB" "$(frames regions --thp=[heap])" 532
+refuses "a name that no region has" 1 "--thp=stack: the trace has no region of this name" "$replay" --thp=stack --no-results "$TMP/regions.db"
+run "$replay" --machine "$TMP/machine.json" --policy first-touch,chaos --thp --check=1 --results "$TMP/results.db" "$TMP/regions.db"
+is "a run says which" "$rc:$(sqlite3 "$TMP/results.db" "SELECT DISTINCT json_extract(options, '\$.thp') FROM run")" 0:always
+finish
