@@ -116,7 +116,7 @@ demo: deps
 
 # ------------------------------------------------------------------------------ tests
 
-UNIT  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/*.c tests/property/*.c)))
+UNIT  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/*.c tests/property/*.c tests/paper/*.c)))
 BENCH := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
 FUZZ  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/*.c)))
 # the parts of disco-plot that its unit test calls; the library has none of plots/
