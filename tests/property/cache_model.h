@@ -294,6 +294,7 @@ static void model_evict(struct model *model, struct model_cache *cache, struct m
                 if (line == NULL)
                     continue;
                 way->dirty |= model_give_up(model, above, line);
+                way->last = line->last > way->last ? line->last : way->last;
                 line->full = false;
             }
         }
@@ -562,6 +563,8 @@ static void model_refer(struct model *model, struct model_reference reference)
     uint64_t age = model->age;
     for (uint32_t b = 0; b < blocks; b++) {
         uint64_t block_age = 0;
+        if (!store && walk.served == 0 && walk.depth > 0)
+            continue; /* a first cache that has the line asks nobody */
         uint32_t level = model_settle(model, &walk, &block[b], store, &others, &block_age);
         if (level == served)
             age = block_age > age ? block_age : age;
@@ -577,7 +580,13 @@ static void model_refer(struct model *model, struct model_reference reference)
                 model_use(walk.path[level], model_set_of(walk.path[level], &walk.part[level][p]),
                           walk.hit[level][p], 2 * model->ordinal + p);
                 walk.hit[level][p]->dirty |= store && level == 0;
-                walk.hit[level][p]->last = model->ordinal;
+                for (uint32_t behind = level; behind < walk.depth; behind++) {
+                    struct model_way *way =
+                        model_find(walk.path[behind], walk.part[level][p].physical);
+                    if (way != NULL &&
+                        walk.path[behind]->spec->inclusion != CACHE_INCLUSION_EXCLUSIVE)
+                        way->last = model->ordinal;
+                }
             }
     for (uint32_t level = walk.looked; level-- > 0;)
         for (uint32_t p = 0; p < walk.parts[level]; p++)

@@ -246,7 +246,8 @@ static uint32_t settle(struct walk *walk)
     bool others = false;
     for (uint32_t which = 0; which < walk->blocks; which++) {
         if (!walk->reference->store) {
-            share_block(walk, which);
+            if (walk->served != 0) /* a first cache that has the line asks nobody */
+                share_block(walk, which);
             continue;
         }
         walk->age = 0;
