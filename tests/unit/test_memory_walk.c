@@ -307,6 +307,37 @@ static void a_shootdown_reaches_the_second_level(void **unused)
     stop(&f);
 }
 
+static uint64_t accesses_at[NODES]; /* of the controllers, over all epochs */
+
+static void add_accesses(void *context, const struct memory_epoch *epoch)
+{
+    (void)context;
+    for (uint32_t at = 0; at < epoch->stations; at++)
+        if (epoch->station[at].kind == NETWORK_CONTROLLER)
+            accesses_at[epoch->station[at].from] += epoch->station[at].accesses;
+}
+
+static void walks_load_the_controllers_of_the_tables(void **unused)
+{
+    (void)unused;
+    struct fixture f;
+    prepare_walks(&f);
+    for (uint32_t node = 0; node < NODES; node++)
+        f.node[node].service_ps = 50 * PS_PER_NS;
+    f.options.contention = true;
+    memset(accesses_at, 0, sizeof accesses_at);
+    start(&f);
+    f.memory->options.on_epoch = add_accesses;
+    load(&f, 1, 0);
+    for (uint64_t vpn = 1; vpn < 40; vpn++)
+        load(&f, 0, vpn);
+    memory_finish(f.memory);
+    assert_int_equal(accesses_at[1], 1 + 40 * 4); /* a load, and all walks */
+    assert_int_equal(accesses_at[0], 39);
+    assert_true(account_ns(&f, 0, ACCOUNT_tlb) >= 39 * 4 * 300);
+    stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +354,7 @@ int main(void)
         cmocka_unit_test(tables_fall_back_by_distance_and_fill_the_machine),
         cmocka_unit_test(a_dispatch_without_tags_empties_every_level_and_the_walk_cache),
         cmocka_unit_test(a_shootdown_reaches_the_second_level),
+        cmocka_unit_test(walks_load_the_controllers_of_the_tables),
     };
     return cmocka_run_group_tests_name("walks", tests, NULL, NULL);
 }

@@ -19,11 +19,11 @@ struct preset {
     const char *name, *summary, *source;
     struct preset_nodes groups[2];
     uint32_t (*latency_ns)(uint32_t from, uint32_t to);
+    const struct machine_tlb *tlb;     /* NULL: the default of `refill` */
     const struct machine_costs *costs; /* NULL: the defaults of `refill` */
     struct machine_cache caches[4];    /* level 0 ends */
     enum tlb_refill refill;
-    const struct machine_tlb *tlb; /* NULL: the default of `refill` */
-    uint32_t link_mb_per_s;        /* 0: not known; otherwise between every two nodes */
+    uint32_t link_mb_per_s; /* 0: not known; otherwise between every two nodes */
 };
 
 static uint32_t uma_ns(uint32_t from, uint32_t to)

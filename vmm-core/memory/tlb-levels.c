@@ -116,18 +116,24 @@ struct tlb *tlb_levels_lookup(const struct memory *memory, struct cpu *cpu, uint
 
 /* ---- filling --------------------------------------------------------------------------------- */
 
+/* Pages of the machine in a 512th of an entry of order 1 or more. */
+static uint64_t tlb_part_pages(uint32_t order)
+{
+    return order > 1 ? UINT64_C(1) << TLB_ORDER_BITS : 1;
+}
+
 /* What an entry of order 1 or more maps leaves the fast table. */
 static void parts_leave_fast(struct memory *memory, struct cpu *cpu, struct tlb *tlb,
                              uint32_t entry)
 {
     const uint32_t order = tlb_key_order(tlb, tlb->tag[entry]);
     const uint64_t first = tlb_key_vpn(tlb->tag[entry], order);
-    const uint32_t shift = (order - 1) * TLB_ORDER_BITS;
+    const uint64_t pages = tlb_part_pages(order);
     for (uint32_t word = 0; word < TLB_FILLED_WORDS; word++) {
         for (uint64_t bits = tlb->filled[entry][word]; bits; bits &= bits - 1) {
-            const uint64_t part = word * 64 + (uint64_t)__builtin_ctzll(bits);
-            for (uint64_t page = 0; page < UINT64_C(1) << shift; page++)
-                fast_drop(memory, cpu, first + (part << shift) + page);
+            const uint64_t part = (uint64_t)word * 64 + (uint64_t)__builtin_ctzll(bits);
+            for (uint64_t page = 0; page < pages; page++)
+                fast_drop(memory, cpu, first + part * pages + page);
         }
     }
 }
@@ -153,8 +159,7 @@ static void note_filled(struct tlb *tlb, uint32_t entry, uint64_t vpn)
     const uint32_t order = tlb_key_order(tlb, tlb->tag[entry]);
     if (!tlb->filled || !order)
         return;
-    const uint32_t part =
-        (uint32_t)(vpn >> ((order - 1) * TLB_ORDER_BITS)) & ((1u << TLB_ORDER_BITS) - 1);
+    const uint32_t part = (uint32_t)(vpn / tlb_part_pages(order)) & ((1u << TLB_ORDER_BITS) - 1);
     tlb->filled[entry][part / 64] |= UINT64_C(1) << (part % 64);
 }
 
