@@ -2,7 +2,7 @@
  *
  * Three whole traces: one whose phases change who works on what, one of a real program that is moved
  * between CPUs (lackey's log; left out where there is no valgrind), one of eight threads that work
- * unequally on shared pages. Each is replayed whole and in SAMPLINGS random samples (disco-trace
+ * unequally on shared pages, with contention. Each is replayed whole and in SAMPLINGS random samples (disco-trace
  * sample --method random), under a static policy and under first touch, and it is counted how often
  * the intervals hold the whole replay's local share and time. The whole is replayed with the same
  * options, on the same machine, which has no TLB: time_ns of a sample is without refills
@@ -164,7 +164,7 @@ static bool write_program(const char *path)
 
 /* ---- replays ----------------------------------------------------------------------------------- */
 
-static void replay_all(const char *path, struct results results[RUNS])
+static void replay_all(const char *path, bool contention, struct results results[RUNS])
 {
     struct trace_reader *reader = NULL;
     struct policy_choices choices = {0};
@@ -177,7 +177,10 @@ static void replay_all(const char *path, struct results results[RUNS])
     assert_int_equal(choices.count, RUNS);
     struct course_options how = {.machine = machine, .schedule = schedule, .misses = true};
     well(course_new(&how, reader, &course));
-    struct replay_options options = {.machine = machine, .course = course, .seed = 1};
+    struct replay_options options = {.machine = machine,
+                                     .course = course,
+                                     .contention = contention,
+                                     .seed = 1};
     for (size_t i = 0; i < RUNS; i++)
         well(replay_new(&options, reader, &choices.choice[i], &replay[i]));
     well(engine_run(path, course, replay, RUNS, 1));
@@ -223,8 +226,8 @@ static const char *const policy_name[RUNS] = {"interleave", "first-touch"};
 static unsigned pooled_held[JUDGED], pooled[JUDGED];
 
 /* How often intervals hold the whole trace's value. false: there is no such trace here. */
-static bool count(const char *name, bool (*write)(const char *path), const char *how,
-                  unsigned samplings, unsigned held[RUNS][JUDGED])
+static bool count(const char *name, bool (*write)(const char *path), bool contention,
+                  const char *how, unsigned samplings, unsigned held[RUNS][JUDGED])
 {
     char path[128], thin[128];
     (void)snprintf(path, sizeof path, "%s/%s.db", folder, name);
@@ -233,13 +236,13 @@ static bool count(const char *name, bool (*write)(const char *path), const char 
         return false;
     uint64_t seed = number_from("DISCO_SEED", 1);
     struct results whole[RUNS], part[RUNS];
-    replay_all(path, whole);
+    replay_all(path, contention, whole);
     for (unsigned run = 0; run < RUNS; run++)
         for (unsigned i = 0; i < JUDGED; i++)
             assert_false(whole[run].interval[judged[i]].known);
     for (unsigned at = 0; at < samplings; at++) {
         sample(path, thin, seed + at, how);
-        replay_all(thin, part);
+        replay_all(thin, contention, part);
         for (unsigned run = 0; run < RUNS; run++)
             for (unsigned i = 0; i < JUDGED; i++) {
                 const struct sampling_interval *interval = &part[run].interval[judged[i]];
@@ -259,11 +262,11 @@ static void expect_between(const char *what, double percent, double least, doubl
                  percent, least, most, number_from("DISCO_SEED", 1));
 }
 
-static void covers(const char *name, bool (*write)(const char *path))
+static void covers(const char *name, bool (*write)(const char *path), bool contention)
 {
     unsigned samplings = (unsigned)number_from("DISCO_SAMPLINGS", SAMPLINGS);
     unsigned held[RUNS][JUDGED] = {{0}};
-    if (!count(name, write, NULL, samplings, held)) {
+    if (!count(name, write, contention, NULL, samplings, held)) {
         print_message("skip no reference trace of a program - valgrind is not installed\n");
         skip();
     }
@@ -282,19 +285,19 @@ static void covers(const char *name, bool (*write)(const char *path))
 static void the_phases_of_a_trace_are_covered(void **state)
 {
     (void)state;
-    covers("phases", write_phases);
+    covers("phases", write_phases, false);
 }
 
 static void a_real_program_is_covered(void **state)
 {
     (void)state;
-    covers("program", write_program);
+    covers("program", write_program, false);
 }
 
-static void threads_that_work_unequally_are_covered(void **state)
+static void threads_that_work_unequally_are_covered_with_contention(void **state)
 {
     (void)state;
-    covers("skewed", write_skewed);
+    covers("skewed", write_skewed, true);
 }
 
 /* The tests before have counted. */
@@ -312,7 +315,7 @@ static void without_first_touches_placement_is_biased_and_that_shows(void **stat
 {
     (void)state;
     unsigned held[RUNS][JUDGED] = {{0}};
-    assert_true(count("plain", write_phases, "--no-first-touches", 40, held));
+    assert_true(count("plain", write_phases, false, "--no-first-touches", 40, held));
     assert_true(held[0][0] >= 34); /* a page's address says its node all the same */
     assert_true(held[1][0] <= 20);
 }
@@ -322,10 +325,14 @@ static int open_all(void **state)
     (void)state;
     static const char json[] =
         "{\"name\": \"test\", \"cpu_mhz\": 400, \"page_size\": 4096, \"nodes\": ["
-        "{\"cpus\": [0], \"memory\": \"32M\"}, {\"cpus\": [1], \"memory\": \"32M\"},"
-        "{\"cpus\": [2], \"memory\": \"32M\"}, {\"cpus\": [3], \"memory\": \"32M\"},"
-        "{\"cpus\": [4], \"memory\": \"32M\"}, {\"cpus\": [5], \"memory\": \"32M\"},"
-        "{\"cpus\": [6], \"memory\": \"32M\"}, {\"cpus\": [7], \"memory\": \"32M\"}],"
+        "{\"cpus\": [0], \"memory\": \"32M\", \"service_ns\": 193}, {\"cpus\": [1], \"memory\": "
+        "\"32M\", \"service_ns\": 193},"
+        "{\"cpus\": [2], \"memory\": \"32M\", \"service_ns\": 193}, {\"cpus\": [3], \"memory\": "
+        "\"32M\", \"service_ns\": 193},"
+        "{\"cpus\": [4], \"memory\": \"32M\", \"service_ns\": 193}, {\"cpus\": [5], \"memory\": "
+        "\"32M\", \"service_ns\": 193},"
+        "{\"cpus\": [6], \"memory\": \"32M\", \"service_ns\": 193}, {\"cpus\": [7], \"memory\": "
+        "\"32M\", \"service_ns\": 193}],"
         "\"latency_ns\": [[300,900,900,900,900,900,900,900],[900,300,900,900,900,900,900,900],"
         "[900,900,300,900,900,900,900,900],[900,900,900,300,900,900,900,900],"
         "[900,900,900,900,300,900,900,900],[900,900,900,900,900,300,900,900],"
@@ -352,7 +359,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_phases_of_a_trace_are_covered),
         cmocka_unit_test(a_real_program_is_covered),
-        cmocka_unit_test(threads_that_work_unequally_are_covered),
+        cmocka_unit_test(threads_that_work_unequally_are_covered_with_contention),
         cmocka_unit_test(all_together_hold_between_93_and_97_times_in_100),
         cmocka_unit_test(without_first_touches_placement_is_biased_and_that_shows),
     };
