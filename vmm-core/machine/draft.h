@@ -61,6 +61,8 @@ struct draft *draft_new(const char *file, enum tlb_refill refill);
 char *draft_read_json(struct draft *draft, const char *text, size_t text_bytes)
     __attribute__((warn_unused_result));
 char *draft_read_numactl(struct draft *draft, const char *text) __attribute__((warn_unused_result));
+bool draft_is_mlc(const char *text);
+char *draft_read_mlc(struct draft *draft, const char *text) __attribute__((warn_unused_result));
 char *draft_read_hwloc_xml(struct draft *draft, const char *text, size_t text_bytes)
     __attribute__((warn_unused_result));
 char *draft_read_host(struct draft *draft) __attribute__((warn_unused_result));

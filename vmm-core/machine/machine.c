@@ -48,12 +48,15 @@ static char *read_text(struct draft *draft, const char *text, size_t text_bytes)
     if (strlen(text) == text_bytes &&
         (strncmp(text + start, "available:", 10) == 0 || strncmp(text + start, "node ", 5) == 0))
         return draft_read_numactl(draft, text);
-    return draft_error(
-        draft, "text",
-        "no machine; give JSON, hwloc XML (lstopo FILE.xml) or the output of numactl --hardware");
+    if (strlen(text) == text_bytes && draft_is_mlc(text + start))
+        return draft_read_mlc(draft, text);
+    return draft_error(draft, "text",
+                       "no machine; give JSON, hwloc XML (lstopo FILE.xml), or the output of "
+                       "numactl --hardware or Intel MLC");
 }
 
-char *machine_parse(const char *name, const char *text, size_t text_bytes, struct machine **out)
+static char *parse(const char *name, const char *text, size_t text_bytes, bool mlc,
+                   struct machine **out)
 {
     *out = NULL;
     struct draft *draft = draft_new(name, TLB_REFILL_HARDWARE);
@@ -65,13 +68,18 @@ char *machine_parse(const char *name, const char *text, size_t text_bytes, struc
         if (text_bytes > 0)
             memcpy(copy, text, text_bytes);
         copy[text_bytes] = '\0';
-        error = read_text(draft, copy, text_bytes);
+        error = mlc ? draft_read_mlc(draft, copy) : read_text(draft, copy, text_bytes);
         if (error == NULL)
             error = draft_finish(draft, out);
     }
     free(copy);
     free(draft);
     return error;
+}
+
+char *machine_parse(const char *name, const char *text, size_t text_bytes, struct machine **out)
+{
+    return parse(name, text, text_bytes, false, out);
 }
 
 static char *no_such_machine(const char *spec, int reason)
@@ -89,8 +97,12 @@ static char *no_such_machine(const char *spec, int reason)
     return fclose(out) == 0 ? line : out_of_memory(spec);
 }
 
+#define MLC_PREFIX "mlc:"
+
 static char *load_file(const char *spec, struct machine **out)
 {
+    const bool mlc = strncmp(spec, MLC_PREFIX, strlen(MLC_PREFIX)) == 0;
+    spec += mlc ? strlen(MLC_PREFIX) : 0;
     FILE *file = fopen(spec, "re");
     if (file == NULL)
         return no_such_machine(spec, errno);
@@ -118,7 +130,7 @@ static char *load_file(const char *spec, struct machine **out)
     if (error == NULL && ferror(file))
         error = no_such_machine(spec, errno);
     if (error == NULL)
-        error = machine_parse(spec, text, used, out);
+        error = parse(spec, text, used, mlc, out);
     fclose(file);
     free(text);
     return error;

@@ -184,8 +184,8 @@ uint32_t machine_cache_groups(const struct machine *machine, uint32_t index, uin
 void machine_cpu_order(const struct machine *machine, uint32_t *order);
 
 /* NULL, or one line (from malloc) that says what is wrong, with the JSON path at fault, and what to
- * do. `spec`: a preset's name; "host"; a file (JSON, hwloc XML or numactl text, told by its
- * content). */
+ * do. `spec`: a preset's name; "host"; a file (JSON, hwloc XML, numactl's or Intel MLC's text, told
+ * by its content); "mlc:FILE" for MLC's text that begins with something else. */
 char *machine_load(const char *spec, struct machine **out) __attribute__((warn_unused_result));
 /* The same from memory: `name` stands for the file in messages. */
 char *machine_parse(const char *name, const char *text, size_t text_bytes, struct machine **out)

@@ -64,7 +64,7 @@ bool network_routes_new(struct network_routes *routes, const struct machine *mac
 {
     const uint32_t nodes = machine->nodes;
     const size_t pairs = (size_t)nodes * nodes;
-    uint32_t *const link_of = malloc(pairs * sizeof *link_of);
+    uint32_t *const link_of = calloc(pairs, sizeof *link_of);
     routes->nodes = nodes;
     routes->start = calloc(pairs + 1, sizeof *routes->start);
     routes->link = malloc(pairs * nodes * sizeof *routes->link); /* a route has nodes - 1 at most */

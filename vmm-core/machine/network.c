@@ -23,7 +23,8 @@ uint32_t network_line_bytes(const struct machine *machine)
 
 static bool allocate(struct network *network)
 {
-    const size_t nodes = network->nodes, stations = network->stations;
+    /* at least one of each, also where the caller has not checked the machine */
+    const size_t nodes = (size_t)network->nodes + 1, stations = (size_t)network->stations + 1;
     const size_t table = nodes * stations + 1;
     network->controller = calloc(nodes, sizeof *network->controller);
     network->service_ps = calloc(stations, sizeof *network->service_ps);
