@@ -136,6 +136,22 @@ static void print_warnings(const struct report *report)
                       report->warnings.warning[i].text);
 }
 
+static char *put_out(struct report *report)
+{
+    const struct options *options = report->options;
+    char *error = warnings_find(report, &report->warnings);
+    if (error == NULL && !options->no_results)
+        error = store_write(options->results, report);
+    if (error == NULL)
+        error = options->json ? report_json(report, stdout) : report_table(report, stdout);
+    if (error == NULL)
+        error = printed();
+    if (error == NULL)
+        print_warnings(report);
+    warnings_free(&report->warnings);
+    return error;
+}
+
 /* Stores and prints. Results of all policies, or of none. */
 static char *report(struct command *command)
 {
@@ -156,18 +172,7 @@ static char *report(struct command *command)
     for (size_t i = 0; i < report.runs; i++)
         report.results[i] =
             results_of(command->replay[i], course_guest(command->course), command->machine);
-    char *error =
-        warnings_find(report.reader, report.machine, report.results, report.runs, &report.warnings);
-    if (error == NULL && !options->no_results)
-        error = store_write(options->results, &report);
-    if (error == NULL)
-        error = options->json ? report_json(&report, stdout) : report_table(&report, stdout);
-    if (error == NULL)
-        error = printed();
-    if (error == NULL)
-        print_warnings(&report);
-    warnings_free(&report.warnings);
-    return error;
+    return put_out(&report);
 }
 
 static char *replay(struct command *command)

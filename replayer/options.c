@@ -44,6 +44,11 @@ static const char about[] =
     "monitor, idle. 'local acc%' is the share of accesses that went to the node of their CPU, "
     "'imbalance' 100 * deviation / mean of what the nodes served.\n"
     "\n"
+    "Figures of a sampled trace estimate those of the whole one, without TLB refills; a line "
+    "\u00b1 below them has half of the 95 % intervals. Lines 'warning:' on standard error say when "
+    "a "
+    "trace is too short or too thin for what was asked.\n"
+    "\n"
     "Results are rows of the tables run, run_* and of the views v_* in the trace's database, which "
     "sqlite3 reads.\n"
     "\n"
@@ -80,7 +85,10 @@ static const struct argp_option option[] = {
      "knows no regions), never, or the regions of a name (default never; without WHICH always)",
      1},
     {"refs-per-sample", KEY_REFS_PER_SAMPLE, "N", 0,
-     "References that a recorded one stands for (default: as the trace says)", 1},
+     "References that a recorded one stands for (default: as the trace says). Where each has a "
+     "weight "
+     "of its own, that counts, and thresholds are divided by N",
+     1},
     {"seed", KEY_SEED, "N", 0, "Seed of all random choices, of every policy alike (default 1)", 1},
     {"epoch", KEY_EPOCH, "N", 0,
      "References between two looks at the clock (default 16384 / refs-per-sample, at least 64)", 1},

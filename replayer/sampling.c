@@ -39,6 +39,9 @@ bool sampling_design_of(const struct trace_reader *reader, const struct machine 
                                     .refs_per_sample = refs_per_sample,
                                     .execution_ps = by_fetches ? machine->costs.fetch_ps
                                                                : machine->costs.data_reference_ps};
+    const char *event = summary->facts.event; /* page-faults, fault-kinds, hinting, ... */
+    out->nominal =
+        event != NULL && (strstr(event, "fault") != NULL || strstr(event, "hinting") != NULL);
     for (uint32_t i = 0; i < summary->notes; i++) {
         const struct trace_note *note = trace_reader_note(reader, i);
         if (note->key != NULL && note->value != NULL && strcmp(note->key, "sampling_method") == 0)
@@ -50,6 +53,8 @@ bool sampling_design_of(const struct trace_reader *reader, const struct machine 
 char *sampling_mean_weight(struct trace_reader *reader, uint64_t *out)
 {
     *out = 1;
+    if (trace_reader_summary(reader)->blocks == 0)
+        return NULL;
     struct ref_block *block = ref_block_new(COLUMN_BIT(COLUMN_WEIGHT));
     if (block == NULL)
         return say_no_memory();
@@ -364,7 +369,7 @@ struct sampling_estimate sampling_estimate_of(const struct sampling *sampling,
                                          .accesses = sampling->local + sampling->remote,
                                          .local_accesses = sampling->local};
     estimate_time(sampling, &estimate);
-    if (sampling->samples < SAMPLING_LEAST) {
+    if (sampling->samples < SAMPLING_LEAST || sampling->design.nominal) {
         estimate.time_ns.known = false;
         return estimate;
     }

@@ -31,6 +31,9 @@
  *   - imbalance: linearized, after what chance adds to the nodes' variance is taken
  *     off; where the nodes are almost even the interval may lie below the figure itself.
  *
+ * Samples that are page faults or hinting faults were not drawn from the references; what each
+ * stands for is nominal, and they have estimates of that kind, but no intervals.
+ *
  * What they leave out: that another sample would have led a policy to other actions. The interval of a
  * policy that acts is that of the course that it took here.
  */
@@ -45,6 +48,7 @@
 
 struct sampling_design {
     bool by_chance;
+    bool nominal;             /* samples are faults, not drawn from references: no intervals */
     bool weighted;            /* the memory's counters are sums of weights already */
     uint64_t refs_per_sample; /* without weights: of every sample; with: nominal */
     uint64_t execution_ps;    /* of one reference that execution is charged for */

@@ -394,9 +394,10 @@ static int put_notes(struct row_writer *writer, const struct results *results)
     int64_t note = 0;
     for (size_t i = 0; i < warnings->count; i++) {
         const struct warning *warning = &warnings->warning[i];
-        if (warning->result == NULL || warning->result == results)
-            ROW(&insert, INT(results->run_id), INT(note++), TEXT(warning->about),
-                TEXT(warning->text));
+        if (warning->result != NULL && warning->result != results)
+            continue;
+        ROW(&insert, INT(results->run_id), INT(note), TEXT(warning->about), TEXT(warning->text));
+        note++;
     }
     return insert_close(&insert);
 }

@@ -1,4 +1,4 @@
-#include "replayer/warnings.h"
+#include "replayer/report.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -66,6 +66,22 @@ static char *about_pages(struct warnings *warnings, const struct results *result
             all > 0 ? 100 * on_thin / all : 0));
 }
 
+/* References that nobody has drawn by a rate that is known. */
+static char *about_origin(struct warnings *warnings, const struct results *result,
+                          const struct trace_facts *facts)
+{
+    if (result->replay->sampling == NULL)
+        return add(warnings, "samples", NULL,
+                   say("nobody knows what a sample stands for: times and counts are of the samples "
+                       "alone; --refs-per-sample N says it"));
+    if (!sampling_design(result->replay->sampling)->nominal)
+        return NULL;
+    return add(warnings, "samples", NULL,
+               say("samples are %s, not drawn from the references: that each stands for %" PRIu64
+                   " is nominal, and figures have no intervals",
+                   facts->event, result->replay->refs_per_sample));
+}
+
 static char *about_first_touch(struct warnings *warnings, const struct results *result)
 {
     const struct sampling_design *design = sampling_design(result->replay->sampling);
@@ -98,6 +114,8 @@ static char *about_samples(struct warnings *warnings, const struct results *resu
     uint64_t samples = result->figure[FIGURE_references].integer;
     const struct sampling_interval *time = &result->interval[FIGURE_time_ns];
     const struct sampling_interval *share = &result->interval[FIGURE_local_share];
+    if (sampling_design(result->replay->sampling)->nominal)
+        return NULL;
     if (samples < SAMPLING_LEAST)
         return add(warnings, "samples", result,
                    say("%" PRIu64 " samples are too few for intervals, which begin at %u", samples,
@@ -175,17 +193,20 @@ static char *about_trigger(struct warnings *warnings, const struct results *resu
     return NULL;
 }
 
-char *warnings_find(const struct trace_reader *reader, const struct machine *machine,
-                    const struct results *results, size_t runs, struct warnings *out)
+char *warnings_find(const struct report *report, struct warnings *out)
 {
     *out = (struct warnings){0};
-    char *error = NULL;
-    if (runs > 0 && results[0].replay->sampling != NULL) {
+    const struct trace_reader *reader = report->reader;
+    const struct results *results = report->results;
+    const size_t runs = report->runs;
+    const struct trace_facts *facts = &trace_reader_summary(reader)->facts;
+    char *error = runs > 0 && facts->sampled ? about_origin(out, &results[0], facts) : NULL;
+    if (error == NULL && runs > 0 && results[0].replay->sampling != NULL) {
         error = about_pages(out, &results[0]);
         if (error == NULL)
             error = about_first_touch(out, &results[0]);
         if (error == NULL)
-            error = about_dispatches(out, &results[0], reader, machine);
+            error = about_dispatches(out, &results[0], reader, report->machine);
     }
     for (size_t i = 0; error == NULL && i < runs; i++) {
         if (results[i].replay->sampling != NULL)

@@ -2,7 +2,7 @@
  *
  * Each is one line with its figures: on standard error, in --json ("warnings") and in table
  * run_note. About:
- *   samples      too few for intervals (sampling.h), or intervals wider than WARNINGS_WIDE of
+ *   samples      what they stand for is not known, or nominal; or too few for intervals (sampling.h), or intervals wider than WARNINGS_WIDE of
  *                the time or of all accesses
  *   pages        pages with fewer than WARNINGS_SAMPLES samples: a tenth of the pages or more. With so
  *                few, the share of a node in a page's use is off by a third of itself or more
@@ -25,6 +25,8 @@
 #define WARNINGS_SEQUENCES 2u
 #define WARNINGS_WIDE      0.05
 
+struct report;
+
 struct warning {
     const char *about;            /* a word of the list above; a literal */
     const struct results *result; /* whose; NULL: of the trace, and so of all */
@@ -36,9 +38,8 @@ struct warnings {
     size_t count;
 };
 
-/* `results` must outlive it. Also after an error it is to be freed. */
-char *warnings_find(const struct trace_reader *reader, const struct machine *machine,
-                    const struct results *results, size_t runs, struct warnings *out) MUST_CHECK;
+/* Of the report's results, which must outlive it. Also after an error it is to be freed. */
+char *warnings_find(const struct report *report, struct warnings *out) MUST_CHECK;
 void warnings_free(struct warnings *warnings);
 
 #endif

@@ -66,4 +66,16 @@ is "weights make a trace sampled" "$(sqlite3 weighted.db 'SELECT sampled, refs_p
 replay --json --policy first-touch --no-results --machine flash-8 weighted.db
 printf '%s' "$out" >out.json
 is "accesses are sums of weights, and thresholds go by their mean" "$(key '[.runs[0].memory_accesses, .trace.refs_per_sample]')" '[20000000,1000]'
+
+# samples that were not drawn from references have no intervals
+sqlite3 random.db "UPDATE trace SET event = 'hinting'"
+replay "${options[@]}" --no-results --json random.db
+printf '%s' "$out" >out.json
+is "faults have no intervals" "$(key '[.runs[].intervals]')" '[null,null]'
+says "and that is said" 'warning: samples are hinting, not drawn from the references: that each stands for 20 is nominal'
+sqlite3 systematic.db 'UPDATE trace SET refs_per_sample = 1'
+replay "${options[@]}" --no-results systematic.db
+says "so is that nobody knows what a sample stands for" 'warning: nobody knows what a sample stands for: .*; --refs-per-sample N says it'
+replay "${options[@]}" --no-results --json --refs-per-sample 20 systematic.db
+is "which the user may say" "$(jq -c '.runs[0].intervals.local_share | length' <<<"$out")" 2
 finish
