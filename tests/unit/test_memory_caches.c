@@ -225,6 +225,60 @@ static void without_what_the_caches_made_of_them_references_are_refused(void **s
     tear_down(&rig);
 }
 
+/* Accesses at each node's controller in the last epoch. */
+static void saw_stations(void *context, const struct memory_epoch *epoch)
+{
+    uint64_t *const accesses = context;
+    for (uint32_t at = 0; at < epoch->stations; at++)
+        if (epoch->station[at].kind == NETWORK_CONTROLLER)
+            accesses[epoch->station[at].from] = epoch->station[at].accesses;
+}
+
+static void what_caches_write_back_loads_the_home_of_its_page(void **state)
+{
+    (void)state;
+    struct rig rig;
+    set_up(&rig);
+    memory_free(rig.f.memory);
+    uint64_t accesses[NODES] = {0};
+    for (uint32_t node = 0; node < NODES; node++)
+        rig.f.node[node].service_ps = 10000;
+    const int64_t self = (intptr_t)&rig.f;
+    rig.f.options.param = &self;
+    rig.f.options.contention = true;
+    rig.f.options.on_action = NULL;
+    rig.f.options.on_epoch = saw_stations;
+    rig.f.options.context = accesses;
+    well(memory_new(&rig.f.options, &rig.f.memory));
+    rig.f.memory->has_caches = true;
+    rig.f.place = 3;
+    well(memory_dispatch(rig.f.memory, 1, 1, 0));
+    const uint64_t addr[] = {10 * PAGE, 11 * PAGE};
+    const uint8_t what[] = {MEMORY_STORE, MEMORY_STORE};
+    uint8_t level[7] = {CACHES_MEMORY};
+    uint32_t age[7] = {0};
+    struct caches_writeback writeback[] = {
+        {.at = 4, .cpu = 1}, /* of references before these */
+        {.at = 5, .cpu = 1, .physical_address = 64},
+        {.at = 6, .cpu = 1, .physical_address = PAGE + 64},
+        {.at = 6, .cpu = 1, .physical_address = 7 * PAGE}, /* no home yet */
+        {.at = 7, .cpu = 1},                               /* of those after them */
+    };
+    const struct caches_outcome outcome = {.level = level,
+                                           .age = age,
+                                           .writeback = writeback,
+                                           .writebacks = 5};
+    well(guest_references(rig.guest, 1, 0, addr, what, NULL, 2, NULL, 0));
+    well(guest_commit(rig.guest));
+    well(memory_replay(rig.f.memory, 1, addr, what, 2, &outcome, 5));
+    memory_finish(rig.f.memory);
+    assert_int_equal(accesses[3], 2 + 2);
+    assert_int_equal(accesses[1], 0);
+    well(memory_check(rig.f.memory));
+    memory_free(rig.f.memory);
+    guest_free(rig.guest);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +289,7 @@ int main(void)
         cmocka_unit_test(a_store_that_collapses_a_page_loses_its_own_line_too),
         cmocka_unit_test(policies_hear_of_accesses_alone),
         cmocka_unit_test(a_stretch_counts_as_its_references_one_by_one),
+        cmocka_unit_test(what_caches_write_back_loads_the_home_of_its_page),
         cmocka_unit_test(without_what_the_caches_made_of_them_references_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -147,12 +147,94 @@ static void a_reference_that_the_guest_has_not_seen_is_refused(void **state)
     guest_free(guest);
 }
 
+/* A guest with one small cache a CPU, of lines of 64 bytes. */
+static void guest_with_caches(struct fixture *f, struct guest **guest)
+{
+    prepare(f);
+    f->machine.caches = 1;
+    f->machine.cache[0] = (struct machine_cache){
+        .level = 1, .kind = "unified", .size_bytes = 1024, .ways = 2, .line_bytes = 64, .cpus = 1};
+    well(guest_new(&(struct guest_options){.machine = &f->machine}, guest));
+}
+
+static void a_reference_over_two_pages_numbers_both_and_places_the_first(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct guest *guest = NULL;
+    guest_with_caches(&f, &guest);
+    f.options.guest = guest;
+    start(&f);
+    struct caches_outcome outcome;
+    assert_true(guest_outcome_new(&outcome, 3));
+    const uint64_t addr[] = {11 * PAGE - 4, 20 * PAGE, 11 * PAGE + 8};
+    const uint64_t bytes[] = {8, 8, 8};
+    const uint8_t what[] = {MEMORY_LOAD, MEMORY_LOAD, MEMORY_LOAD};
+    well(guest_references(guest, 1, 0, addr, what, bytes, 3, &outcome, 0));
+    well(guest_commit(guest));
+    assert_int_equal(guest_pages(guest), 3); /* 10, 11 and 20 */
+    assert_int_equal(outcome.level[0], CACHES_MEMORY);
+    assert_int_equal(outcome.level[2], 1); /* the line that the first one ended in */
+    assert_int_equal(outcome.age[2], 2);
+    well(memory_replay(f.memory, 1, addr, what, 2, &outcome, 0));
+    struct policy_page page;
+    assert_int_equal(memory_pages(f.memory), 3);
+    assert_int_equal(memory_page(f.memory, 1).first_home, MEMORY_NO_NODE);
+    assert_false(memory_page(f.memory, 1).mapped);
+    assert_false(policy_page(&f.memory->host, 1, &page));
+    assert_int_equal(migrate(&f, 1, 2), POLICY_NONSENSE);
+    assert_int_equal(count(&f, 1)->page_faults, 2);
+    well(memory_check(f.memory));
+    well(memory_replay(f.memory, 1, addr + 2, what + 2, 1, &outcome, 2));
+    assert_int_equal(memory_page(f.memory, 1).first_home, 1);
+    assert_int_equal(memory_page(f.memory, 1).vpn, 11);
+    assert_int_equal(count(&f, 1)->page_faults, 3);
+    memory_finish(f.memory);
+    assert_int_equal(count(&f, 1)->local_accesses, 2);
+    well(guest_check(guest));
+    stop(&f);
+    guest_outcome_free(&outcome);
+    guest_free(guest);
+}
+
+static void a_page_that_was_only_numbered_goes_without_a_frame(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct guest *guest = NULL;
+    guest_with_caches(&f, &guest);
+    f.options.guest = guest;
+    start(&f);
+    struct caches_outcome outcome;
+    assert_true(guest_outcome_new(&outcome, 1));
+    const uint64_t addr = 11 * PAGE - 4;
+    const uint64_t bytes = 8;
+    const uint8_t what = MEMORY_STORE;
+    well(guest_references(guest, 0, 0, &addr, &what, &bytes, 1, &outcome, 0));
+    well(guest_commit(guest));
+    well(memory_replay(f.memory, 0, &addr, &what, 1, &outcome, 0));
+    well(guest_unmap_begin(guest, 0, 10, 2));
+    well(memory_forget(f.memory));
+    guest_unmap_end(guest);
+    assert_int_equal(memory_node(f.memory, 0).frames_used, 0);
+    well(guest_references(guest, 0, 0, &addr, &what, &bytes, 1, &outcome, 0));
+    assert_int_equal(outcome.level[0], CACHES_MEMORY); /* its lines went too */
+    well(guest_commit(guest));
+    assert_int_equal(guest_pages(guest), 4);
+    well(guest_check(guest));
+    stop(&f);
+    guest_outcome_free(&outcome);
+    guest_free(guest);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memories_behind_a_shared_guest_count_what_one_with_its_own_counts),
         cmocka_unit_test(looking_ahead_changes_nothing_that_a_memory_sees),
         cmocka_unit_test(a_reference_that_the_guest_has_not_seen_is_refused),
+        cmocka_unit_test(a_reference_over_two_pages_numbers_both_and_places_the_first),
+        cmocka_unit_test(a_page_that_was_only_numbered_goes_without_a_frame),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

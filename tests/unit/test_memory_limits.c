@@ -225,9 +225,34 @@ static void what_a_policy_says_of_its_parameters_is_handed_on_as_it_is(void **st
     free(error);
 }
 
+static void totals_of_a_page_go_beyond_32_bits(void **state)
+{
+    (void)state;
+    struct fixture f;
+    prepare(&f);
+    start(&f);
+    load(&f, 0, 1);
+    load(&f, 1, 2);
+    memory_finish(f.memory);
+    for (uint32_t more = 0; more < 3; more++) {
+        pmap_count(f.memory, 0, UINT32_MAX, 7, true);
+        pmap_count(f.memory, 1, 5, UINT64_C(1) << 33, false);
+    }
+    const struct memory_page_state first = memory_page(f.memory, 0);
+    assert_true(first.loads == 1 + 3 * (uint64_t)UINT32_MAX);
+    assert_int_equal(first.stores, 21);
+    assert_true(first.local_accesses == 1 + 3 * ((uint64_t)UINT32_MAX + 7));
+    const struct memory_page_state second = memory_page(f.memory, 1);
+    assert_int_equal(second.loads, 16);
+    assert_true(second.stores == UINT64_C(3) << 33);
+    assert_int_equal(second.local_accesses, 1);
+    memory_free(f.memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(totals_of_a_page_go_beyond_32_bits),
         cmocka_unit_test(tables_grow_and_one_call_may_hold_any_number_of_references),
         cmocka_unit_test(one_page_may_have_any_number_of_references_of_one_kind),
         cmocka_unit_test(a_range_far_wider_than_what_was_touched_is_shared_and_unmapped),

@@ -70,8 +70,8 @@ static char *check_replicas(const struct memory *memory, const struct marks *mar
     uint64_t nodes = UINT64_C(1) << memory->page[page].home;
     for (uint32_t copy = pmap_copies(memory, page); copy != MEMORY_NONE;
          copy = memory->copy[copy].next) {
-        if (copy >= memory->copies || memory->copy[copy].page != page)
-            return wrong("page %u: replica %u of its chain is not its own", page, copy);
+        if (copy >= memory->copies || memory->copy[copy].frame == MEMORY_NONE)
+            return wrong("page %u: replica %u of its chain is not there", page, copy);
         const uint32_t frame = memory->copy[copy].frame;
         char *const error = check_copy(memory, marks, page, frame, FRAME_REPLICA);
         if (error)
@@ -112,7 +112,7 @@ static char *check_replica_list(const struct memory *memory, uint32_t node)
         if (copy >= memory->copies || ++length > it->replicas)
             return wrong("node %u: its list of replicas is damaged at %u", node, copy);
         const struct copy *const listed = &memory->copy[copy];
-        if (listed->page == MEMORY_NONE || memory->frame[listed->frame].node != node ||
+        if (listed->frame == MEMORY_NONE || memory->frame[listed->frame].node != node ||
             listed->older != older)
             return wrong("node %u: replica %u on its list is not one of its own", node, copy);
         older = copy;

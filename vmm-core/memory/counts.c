@@ -32,18 +32,19 @@ void counts_free(struct memory *memory)
 uint32_t counts_of(struct memory *memory, uint32_t page)
 {
     struct counts_pool *const pool = &memory->counts;
-    uint32_t *const counted = &memory->page[page].counted;
-    if (counts_is(pool, *counted, page))
-        return *counted;
+    const uint32_t before = memory->page[page].counted;
+    if (counts_is(pool, before, page))
+        return before;
     void *record = pool->record;
     if (!memory_grow(&record, &pool->room, pool->used + 1, pool->each_bytes))
         return MEMORY_NONE;
     pool->record = record;
-    *counted = pool->used++;
-    struct counts *const it = counts_at(pool, *counted);
+    const uint32_t index = pool->used++;
+    struct counts *const it = counts_at(pool, index);
     memset(it, 0, pool->each_bytes);
     it->page = page;
-    return *counted;
+    memory->page[page].counted = index;
+    return index;
 }
 
 void counts_reset(struct memory *memory)

@@ -21,7 +21,7 @@ char *frames_take(struct memory *memory, uint32_t node, uint32_t page, uint32_t 
         from->fresh++;
     }
     memory->frame[*frame] =
-        (struct frame){.page = page, .node = (uint8_t)node, .use = FRAME_MASTER};
+        (struct frame){.page = page, .node = node & (MACHINE_NODES_MAX - 1), .use = FRAME_MASTER};
     if (++from->used > from->used_most)
         from->used_most = from->used;
     return NULL;

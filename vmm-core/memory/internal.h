@@ -110,8 +110,8 @@ struct page {
     uint32_t acted;                /* what was done with it; MEMORY_NONE: nothing */
     uint32_t counted;              /* where the policy's counters may be (counts.c) */
     uint8_t first_home, home;      /* home: the master's node, also when the page has been freed */
-};
-_Static_assert(sizeof(struct page) == 28, "one a page");
+} __attribute__((packed));
+_Static_assert(sizeof(struct page) == 26, "one a page");
 
 /* The high halves of a page's totals, when one does not fit. There is one such page at most for
  * each 2^32 references of a trace. */
@@ -132,11 +132,12 @@ _Static_assert(sizeof(struct acted) == 32, "one a page that was acted on");
 
 /* A replica. */
 struct copy {
-    uint64_t made; /* lines last used before this ordinal are not its own */
-    uint32_t page, frame;
+    uint64_t made;         /* lines last used before this ordinal are not its own */
+    uint32_t frame;        /* whose owner is the page; MEMORY_NONE: the record is free */
     uint32_t next;         /* the page's next replica, or the next free record */
     uint32_t older, newer; /* replicas of one node in the order they were made */
 };
+_Static_assert(sizeof(struct copy) == 24, "one a replica, with a frame");
 
 #define FRAME_OF_TABLE (MEMORY_NONE - 1) /* as owner: a page table (tables.c) */
 
@@ -144,10 +145,11 @@ enum frame_use { FRAME_FREE, FRAME_MASTER, FRAME_REPLICA };
 
 struct frame {
     uint32_t page; /* owner, or FRAME_OF_TABLE; of a free one, the node's next free frame */
-    uint8_t node;
-    uint8_t use; /* enum frame_use; a table's is a master */
-};
-_Static_assert(sizeof(struct frame) == 8, "one a machine page");
+    uint8_t node : 6;
+    uint8_t use : 2; /* enum frame_use; a table's is a master */
+} __attribute__((packed));
+_Static_assert(sizeof(struct frame) == 5, "one a machine page");
+_Static_assert(MACHINE_NODES_MAX <= 64, "a node has 6 bits");
 
 struct node {
     uint64_t frames;         /* it has */

@@ -44,12 +44,12 @@ void pmap_moved(struct memory *memory, uint32_t page, uint64_t ordinal)
 
 /* ---- totals ---------------------------------------------------------------------------------- */
 
-/* Adds to the low half; what it cannot hold is the high half's. */
-static uint32_t add(uint32_t *low, uint64_t more)
+/* The low half of a sum; the high half is what a page's record cannot hold. */
+static uint32_t sum(uint32_t low, uint64_t more, uint32_t *high)
 {
-    const uint64_t sum = *low + more;
-    *low = (uint32_t)sum;
-    return (uint32_t)(sum >> 32);
+    const uint64_t both = low + more;
+    *high = (uint32_t)(both >> 32);
+    return (uint32_t)both;
 }
 
 static __attribute__((noinline)) void widen(struct memory *memory, struct wide more)
@@ -74,10 +74,11 @@ static __attribute__((noinline)) void widen(struct memory *memory, struct wide m
 void pmap_count(struct memory *memory, uint32_t page, uint64_t loads, uint64_t stores, bool local)
 {
     struct page *const it = &memory->page[page];
-    const struct wide more = {.page = page,
-                              .loads = add(&it->loads, loads),
-                              .stores = add(&it->stores, stores),
-                              .local = local ? add(&it->local, loads + stores) : 0};
+    struct wide more = {.page = page};
+    it->loads = sum(it->loads, loads, &more.loads);
+    it->stores = sum(it->stores, stores, &more.stores);
+    if (local)
+        it->local = sum(it->local, loads + stores, &more.local);
     if (__builtin_expect((more.loads | more.stores | more.local) != 0, 0))
         widen(memory, more);
 }
@@ -172,8 +173,7 @@ char *pmap_add_replica(struct memory *memory, uint32_t page, uint32_t frame)
         copy = memory->copies++;
     }
     uint32_t *const chain = &memory->acted[memory->page[page].acted].copies;
-    memory->copy[copy] =
-        (struct copy){.made = memory->now + 1, .page = page, .frame = frame, .next = *chain};
+    memory->copy[copy] = (struct copy){.made = memory->now + 1, .frame = frame, .next = *chain};
     *chain = copy;
     frames_list_replica(memory, copy);
     return NULL;
@@ -183,12 +183,13 @@ char *pmap_add_replica(struct memory *memory, uint32_t page, uint32_t frame)
 static void unlink_replica(struct memory *memory, uint32_t copy)
 {
     struct copy *const it = &memory->copy[copy];
-    uint32_t *link = &memory->acted[memory->page[it->page].acted].copies;
+    const uint32_t page = memory->frame[it->frame].page;
+    uint32_t *link = &memory->acted[memory->page[page].acted].copies;
     while (*link != copy)
         link = &memory->copy[*link].next;
     *link = it->next;
     frames_unlist_replica(memory, copy);
-    *it = (struct copy){.page = MEMORY_NONE, .next = memory->copies_free};
+    *it = (struct copy){.frame = MEMORY_NONE, .next = memory->copies_free};
     memory->copies_free = copy;
 }
 

@@ -101,8 +101,9 @@ enum policy_answer collapse_page(struct memory *memory, uint32_t page, const cha
 
 void reclaim_replica(struct memory *memory, struct cpu *cpu, uint32_t copy)
 {
-    const uint32_t page = huge_head(memory, memory->copy[copy].page);
-    const uint32_t node = memory->frame[memory->copy[copy].frame].node;
+    const struct frame frame = memory->frame[memory->copy[copy].frame];
+    const uint32_t page = huge_head(memory, frame.page);
+    const uint32_t node = frame.node;
     const uint64_t shootdown_ps = shootdown(memory, cpu, page);
     pmap_drop_replicas(memory, page, node);
     pmap_moved(memory, page, memory->now + 1);
