@@ -129,7 +129,8 @@ CREATE TABLE run_metric (
   PRIMARY KEY (run_id, metric)
 ) WITHOUT ROWID;
 
--- Counters and time accounts of each CPU that ran something.
+-- Counters and time accounts of each CPU that ran something. Of a sampled trace, counts in this table and the
+-- ones that follow are of the samples, or sums of their weights where they have some (refs has column weight).
 CREATE TABLE run_cpu (
   run_id INTEGER NOT NULL REFERENCES run, -- the run
   cpu INTEGER NOT NULL,             -- CPU of the machine

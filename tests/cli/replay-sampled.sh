@@ -46,6 +46,9 @@ replay "${options[@]}" --no-results random.db
 is "the table has a line of margins below each run" "$(grep -c '±  *[0-9.]*  *[0-9.]* *[0-9.]* *$' <<<"$out")" 2
 is "warnings are not in the table" "$(grep -c warning <<<"$out")" 0
 
+is "latencies over time are those of the machine" "$(sqlite3 random.db 'SELECT DISTINCT local_latency_ns, remote_latency_ns FROM run_epoch
+  WHERE run_id = 1 AND local_latency_ns IS NOT NULL AND remote_latency_ns IS NOT NULL')" '300.0|900.0'
+
 replay "${options[@]}" --no-results systematic.db
 says "a sample without first touches is told of" 'disco-replay: systematic.db: warning: pages are placed and paid for by their first sample'
 replay "${options[@]}" --no-results thin.db
