@@ -188,6 +188,8 @@ uint32_t cache_find(const struct caches *caches, const struct cache_instance *ca
 uint32_t cache_find_anywhere(const struct caches *caches, uint32_t instance, uint64_t physical);
 void cache_touch(struct caches *caches, const struct cache_instance *cache, uint64_t set,
                  uint32_t slot, uint64_t tick);
+/* The bits of a set after a use of one way. */
+uint64_t cache_plru_touched(const struct cache_kind *kind, uint64_t bits, uint32_t way);
 /* The lowest empty way, else the victim. */
 uint32_t cache_victim(const struct caches *caches, const struct cache_instance *cache,
                       uint64_t set);

@@ -36,7 +36,7 @@ uint32_t cache_find_anywhere(const struct caches *caches, uint32_t instance, uin
 
 /* Tree: node 1 is the root, nodes 2n and 2n + 1 are below n; a bit says which half is to go next.
  * Otherwise a bit says that the way was used; the last one to be set clears the others. */
-static uint64_t plru_touched(const struct cache_kind *kind, uint64_t bits, uint32_t way)
+uint64_t cache_plru_touched(const struct cache_kind *kind, uint64_t bits, uint32_t way)
 {
     if (kind->tree) {
         uint32_t node = 1;
@@ -75,7 +75,7 @@ void cache_touch(struct caches *caches, const struct cache_instance *cache, uint
     if (cache->most_recent != NULL)
         cache->most_recent[set] = way;
     if (cache->plru != NULL)
-        cache->plru[set] = plru_touched(cache->kind, cache->plru[set], way);
+        cache->plru[set] = cache_plru_touched(cache->kind, cache->plru[set], way);
 }
 
 uint32_t cache_victim(const struct caches *caches, const struct cache_instance *cache, uint64_t set)

@@ -193,17 +193,22 @@ void caches_free(struct caches *caches)
 
 /* ---- the short way ---- */
 
+#define NO_LINE UINT64_MAX /* of no address: lines have 8 bytes at least */
+
 /* The first cache of a path, as the loop wants it. */
 struct front {
     uint64_t *tag, *stamp;
     struct cache_line *line;
-    uint32_t *most_recent;
     const uint64_t *index_address;
     const struct cache_instance *cache;
-    uint64_t sets_mask, within_line, hits;
-    uint32_t line_shift, ways;
+    uint64_t within_line, hits;
+    /* Found last, and its slot: most references stay in a line. `last_index`: where it was looked
+     * for, as a line has several virtual addresses. */
+    uint64_t last_line, last_index;
+    uint32_t last_slot;
+    uint32_t line_shift;
     uint8_t level;
-    bool short_way; /* there is such a cache, of a power of two of sets, under LRU, none above */
+    bool short_way; /* there is such a cache, and none above whose hits make its lines younger */
 };
 
 static struct front front_of(const struct caches *caches, const struct cache_cpu *cpu,
@@ -217,32 +222,41 @@ static struct front front_of(const struct caches *caches, const struct cache_cpu
         .tag = caches->tag + cache->first_slot,
         .stamp = caches->stamp + cache->first_slot,
         .line = caches->line + cache->first_slot,
-        .most_recent = cache->most_recent,
         .index_address = kind->virtual_index ? input->virtual_address : input->physical_address,
         .cache = cache,
-        .sets_mask = kind->sets - 1,
         .within_line = (UINT64_C(1) << kind->line_shift) - 1,
+        .last_line = NO_LINE,
         .line_shift = kind->line_shift,
-        .ways = kind->ways,
         .level = (uint8_t)kind->level,
-        .short_way = kind->sets_are_power_of_two && !kind->plru && !kind->has_above,
+        .short_way = !kind->has_above,
     };
 }
 
 /* The slot, counted from the cache's first, of a line that is there; CACHE_NONE. */
-static inline uint32_t short_find(const struct front *front, uint64_t index_address, uint64_t line)
+static uint32_t short_find(const struct caches *caches, struct front *front, uint64_t index,
+                           uint64_t line)
 {
-    uint64_t set = index_address >> front->line_shift & front->sets_mask;
-    uint32_t first = (uint32_t)set * front->ways, slot = first + front->most_recent[set];
-    if (__builtin_expect(front->tag[slot] == line + 1, 1))
-        return slot;
-    for (uint32_t way = 0; way < front->ways; way++) {
-        if (front->tag[first + way] == line + 1) {
-            front->most_recent[set] = way;
-            return first + way;
+    const struct cache_instance *cache = front->cache;
+    const struct cache_kind *kind = cache->kind;
+    uint64_t set = kind->sets_are_power_of_two ? index & (kind->sets - 1) : index % kind->sets;
+    uint32_t first = (uint32_t)set * kind->ways, slot;
+    if (kind->ways == 2) { /* without a branch that depends on the way */
+        slot = first + (front->tag[first + 1] == line + 1);
+        if (front->tag[slot] != line + 1)
+            return CACHE_NONE;
+    } else {
+        slot = first + cache->most_recent[set];
+        if (front->tag[slot] != line + 1) {
+            slot = cache_find(caches, cache, set, line);
+            if (slot == CACHE_NONE)
+                return CACHE_NONE;
+            slot -= cache->first_slot;
+            cache->most_recent[set] = slot - first;
         }
     }
-    return CACHE_NONE;
+    if (cache->plru != NULL)
+        cache->plru[set] = cache_plru_touched(kind, cache->plru[set], slot - first);
+    return slot;
 }
 
 static void long_way(struct caches *caches, const struct caches_input *input, uint32_t i,
@@ -288,28 +302,39 @@ char *caches_references(struct caches *caches, const struct caches_input *input,
     const struct cache_cpu *cpu = &caches->cpu[input->cpu];
     struct front fronts[CACHE_PATHS] = {front_of(caches, cpu, CACHE_CODE, input),
                                         front_of(caches, cpu, CACHE_DATA, input)};
+    /* one cache for both has one front */
+    struct front *by_path[CACHE_PATHS] = {
+        &fronts[fronts[0].cache == fronts[1].cache ? CACHE_DATA : CACHE_CODE], &fronts[CACHE_DATA]};
     uint32_t seconds = 0;
     caches->outcome = outcome;
     caches->at_cpu = input->cpu;
     for (uint32_t i = 0; i < input->references; i++) {
-        uint32_t kind = input->what[i] & WHAT_KIND_MASK;
-        struct front *front = &fronts[kind != WHAT_FETCH];
-        uint64_t physical = input->physical_address[i], tick = cache_tick(input->first + i, 0);
-        uint64_t bytes = input->bytes != NULL ? input->bytes[i] : 1, slot_last;
-        uint32_t slot = CACHE_NONE;
-        if (front->short_way && bytes <= front->within_line + 1 - (physical & front->within_line))
-            slot = short_find(front, front->index_address[i], physical >> front->line_shift);
+        uint32_t kind = input->what[i] & WHAT_KIND_MASK, slot = CACHE_NONE;
+        struct front *front = by_path[kind != WHAT_FETCH];
+        uint64_t physical = input->physical_address[i], line = physical >> front->line_shift;
+        uint64_t bytes = input->bytes != NULL ? input->bytes[i] : 1, ordinal = input->first + i;
+        if (bytes <= front->within_line + 1 - (physical & front->within_line)) {
+            uint64_t index = front->short_way ? front->index_address[i] >> front->line_shift : 0;
+            if (line == front->last_line && index == front->last_index)
+                slot = front->last_slot;
+            else if (front->short_way)
+                slot = short_find(caches, front, index, line);
+            front->last_index = index;
+        }
         if (slot == CACHE_NONE || (kind == WHAT_STORE && !front->line[slot].writable)) {
             caches->at = at + i;
             long_way(caches, input, i, &seconds);
+            fronts[CACHE_CODE].last_line = NO_LINE;
+            fronts[CACHE_DATA].last_line = NO_LINE;
             continue;
         }
         if (kind == WHAT_STORE)
             front->line[slot].written |= cache_words(caches, physical, bytes);
-        slot_last = front->stamp[slot] / 2;
-        front->stamp[slot] = tick;
+        uint64_t age = ordinal - front->stamp[slot] / 2;
+        front->stamp[slot] = cache_tick(ordinal, 0);
+        front->last_line = line;
+        front->last_slot = slot;
         front->hits++;
-        uint64_t age = input->first + i - slot_last;
         outcome->level[at + i] = front->level;
         outcome->age[at + i] = age < UINT32_MAX ? (uint32_t)age : UINT32_MAX;
     }
