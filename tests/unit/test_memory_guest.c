@@ -1,6 +1,8 @@
 /* A guest that several memories share: what they see does not depend on how far it is ahead. */
 #include "tests/unit/memory_fixture.h"
 
+#include <pthread.h>
+
 #define REFERENCES 600u
 #define PIECE      150u
 
@@ -147,6 +149,71 @@ static void a_reference_that_the_guest_has_not_seen_is_refused(void **state)
     guest_free(guest);
 }
 
+/* A memory with its thread, and the pieces that it has to replay. */
+struct follower {
+    struct fixture f;
+    const uint64_t *addr;
+    const uint8_t *what;
+    uint32_t cpu;
+    char *error;
+};
+
+static void *follow(void *argument)
+{
+    struct follower *const self = argument;
+    self->error = memory_replay(self->f.memory, self->cpu, self->addr, self->what, PIECE, NULL, 0);
+    return NULL;
+}
+
+static void memories_in_other_threads_replay_while_the_guest_looks_ahead(void **state)
+{
+    (void)state;
+    enum { FOLLOWERS = 2, PIECES = 40 };
+    static struct follower follower[FOLLOWERS];
+    static uint64_t addr[PIECES][PIECE];
+    static uint8_t what[PIECES][PIECE];
+    struct fixture own;
+    struct fixture machine;
+    struct guest *guest = NULL;
+    well(guest_for(&machine, &guest));
+    start_shared(&own, NULL, MEMORY_NO_NODE);
+    for (uint32_t at = 0; at < FOLLOWERS; at++)
+        start_shared(&follower[at].f, guest, MEMORY_NO_NODE);
+    uint64_t random = 11;
+    for (uint32_t piece = 0; piece <= PIECES; piece++) {
+        pthread_t thread[FOLLOWERS];
+        const uint32_t before = piece - 1; /* is replayed while this one is looked at */
+        for (uint32_t at = 0; piece && at < FOLLOWERS; at++) {
+            follower[at].addr = addr[before];
+            follower[at].what = what[before];
+            follower[at].cpu = before % CPUS;
+            assert_int_equal(pthread_create(&thread[at], NULL, follow, &follower[at]), 0);
+        }
+        char *error = NULL;
+        if (piece < PIECES) {
+            draw(&random, addr[piece], what[piece], PIECE);
+            for (uint32_t at = 0; at < PIECE; at++)
+                addr[piece][at] += piece * 5 * PAGE;
+            error = guest_references(guest, piece % CPUS, 0, addr[piece], what[piece], NULL, PIECE,
+                                     NULL, 0);
+        }
+        for (uint32_t at = 0; piece && at < FOLLOWERS; at++)
+            assert_int_equal(pthread_join(thread[at], NULL), 0);
+        for (uint32_t at = 0; at < FOLLOWERS; at++)
+            well(follower[at].error);
+        well(error);
+        well(guest_commit(guest));
+        if (piece < PIECES)
+            well(memory_references(own.memory, piece % CPUS, addr[piece], what[piece], PIECE));
+    }
+    for (uint32_t at = 0; at < FOLLOWERS; at++) {
+        expect_same(&follower[at].f, &own);
+        stop(&follower[at].f);
+    }
+    stop(&own);
+    guest_free(guest);
+}
+
 /* A guest with one small cache a CPU, of lines of 64 bytes. */
 static void guest_with_caches(struct fixture *f, struct guest **guest)
 {
@@ -233,6 +300,7 @@ int main(void)
         cmocka_unit_test(memories_behind_a_shared_guest_count_what_one_with_its_own_counts),
         cmocka_unit_test(looking_ahead_changes_nothing_that_a_memory_sees),
         cmocka_unit_test(a_reference_that_the_guest_has_not_seen_is_refused),
+        cmocka_unit_test(memories_in_other_threads_replay_while_the_guest_looks_ahead),
         cmocka_unit_test(a_reference_over_two_pages_numbers_both_and_places_the_first),
         cmocka_unit_test(a_page_that_was_only_numbered_goes_without_a_frame),
     };

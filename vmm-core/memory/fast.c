@@ -116,7 +116,7 @@ static struct fast_entry *fill(struct memory *memory, struct cpu *cpu, uint64_t 
                                  .counted = memory->page[half->page].counted,
                                  .fresh_from = pmap_fresh_from(memory, half->page, half->node),
                                  .trigger = remote ? (uint16_t)memory->trigger : 0,
-                                 .node = half->node,
+                                 .node = half->node & (MACHINE_NODES_MAX - 1),
                                  .read_only = !half->writable,
                                  .listed = true};
     return entry;
@@ -146,13 +146,16 @@ static __attribute__((noinline)) void find_counter(struct memory *memory, struct
     }
 }
 
-/* The policy's counter of the entry's page for a node. */
+/* The policy's counter of the entry's page for a node. `pool`: memory.counts, or a copy of it that is
+ * renewed when the pool changes. */
 static inline __attribute__((always_inline)) uint16_t *
-counter_of(struct memory *memory, struct fast_entry *entry, uint32_t node)
+counter_of(struct memory *memory, struct counts_pool *pool, struct fast_entry *entry, uint32_t node)
 {
-    if (unlikely(!counts_is(&memory->counts, entry->counted, entry->page)))
+    if (unlikely(!counts_is(pool, entry->counted, entry->page))) {
         find_counter(memory, entry);
-    return &counts_at(&memory->counts, entry->counted)->by_node[node];
+        *pool = memory->counts;
+    }
+    return &counts_at(pool, entry->counted)->by_node[node];
 }
 
 /* A store to a page that has replicas: they collapse, and the CPU gets a writable mapping at once.
@@ -224,7 +227,9 @@ static __attribute__((noinline)) char *reference_slow(struct memory *memory, str
     bool hot = false;
     if (access)
         hot = count_access(entry, store,
-                           memory->counts.record ? counter_of(memory, entry, cpu->node) : NULL,
+                           memory->counts.record
+                               ? counter_of(memory, &memory->counts, entry, cpu->node)
+                               : NULL,
                            memory->step);
     else
         count_cached(cpu, entry, what, level, stale);
@@ -269,14 +274,17 @@ static inline __attribute__((always_inline)) char *stretch(struct memory *memory
     const uint64_t before = memory->now;
     struct fast_entry *const fast = cpu->fast;
     uint64_t *const stamp = cpu->tlb.stamp;
+    const uint8_t *const levels = from->level;
+    const uint32_t *const ages = from->age;
+    struct counts_pool pool = memory->counts;
     uint64_t kinds = 0;
 
     for (size_t at = 0; at < references; at++) {
         const uint64_t vpn = addr[at] >> page_shift;
         const uint64_t store = is_store(what[at]);
         const uint64_t now = before + at + 1;
-        const uint8_t level = cached ? from->level[at] : CACHES_MEMORY;
-        const uint32_t age = cached ? from->age[at] : 0;
+        const uint8_t level = cached ? levels[at] : CACHES_MEMORY;
+        const uint32_t age = cached ? ages[at] : 0;
         struct fast_entry *const entry = &fast[(vpn ^ (vpn >> fast_shift)) & fast_mask];
         kinds += UINT64_C(1) << LANE_SHIFT(what[at]);
         if (unlikely(((entry->vpn ^ vpn) | (store & entry->read_only)) != 0)) {
@@ -284,17 +292,20 @@ static inline __attribute__((always_inline)) char *stretch(struct memory *memory
             char *const error = reference_slow(memory, cpu, vpn, what[at], level, age);
             if (error)
                 return error;
+            pool = memory->counts;
             continue;
         }
         stamp[entry->stamp] = now;
+        const bool stale = cached && is_stale(entry, now, age);
+        if (cached && likely((level == 1) & !stale))
+            continue;
         if (cached && level != CACHES_MEMORY) {
-            const bool stale = is_stale(entry, now, age);
-            if (level != 1 || stale)
-                count_cached(cpu, entry, what[at], level, stale);
+            count_cached(cpu, entry, what[at], level, stale);
             continue;
         }
         const bool hot =
-            count_access(entry, store, counting ? counter_of(memory, entry, node) : NULL, step);
+            count_access(entry, store, counting ? counter_of(memory, &pool, entry, node) : NULL,
+                         step);
         if (cached)
             memory->period_left--;
         if (unlikely(hot) || (cached && unlikely(!memory->period_left))) {

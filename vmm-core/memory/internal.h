@@ -67,12 +67,12 @@ struct fast_entry {
     uint64_t counts;
     uint64_t fresh_from; /* ordinal: lines last used before it are those of another copy */
     uint32_t page;
-    uint32_t stamp;        /* index of the TLB entry, whose stamp each hit renews */
-    uint32_t counted;      /* where the policy's counters of the page were last */
-    uint16_t trigger;      /* the node's count that makes the page hot; 0: it is local, never */
-    uint8_t node;          /* that serves it */
-    uint8_t read_only : 1; /* a store goes the slow way */
-    uint8_t listed : 1;    /* in cpu.live */
+    uint32_t stamp;     /* index of the TLB entry, whose stamp each hit renews */
+    uint32_t counted;   /* where the policy's counters of the page were last */
+    uint16_t trigger;   /* the node's count that makes the page hot; 0: it is local, never */
+    uint8_t node : 6;   /* that serves it */
+    uint8_t listed : 1; /* in cpu.live */
+    uint8_t read_only;  /* 1: a store goes the slow way; else 0 */
 };
 _Static_assert(sizeof(struct fast_entry) == 40, "the table stays in the host's first cache");
 
