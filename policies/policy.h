@@ -26,7 +26,7 @@ enum policy_signal {
     POLICY_SIGNAL_HOT = 1u << 0,
     /* Every nth reference that reaches memory, n from policy_wants. */
     POLICY_SIGNAL_REFERENCE = 1u << 1,
-    /* Every miss of the hardware TLB. */
+    /* Every miss of the hardware TLB, of all its levels. */
     POLICY_SIGNAL_TLB_MISS = 1u << 2,
 };
 

@@ -99,6 +99,16 @@ struct cpu {
     struct memory_cpu_counters counters;
 };
 
+/* Array 0 of a hardware TLB is that of the first level for 4 KiB; there are `mores` more. */
+static inline struct tlb *tlb_array(struct cpu *cpu, uint32_t at)
+{
+    return at ? &cpu->more[at - 1] : &cpu->tlb;
+}
+static inline bool tlb_levels_two(const struct cpu *cpu)
+{
+    return cpu->mores && cpu->more[cpu->mores - 1].level == 2;
+}
+
 /* ---- pages and frames ------------------------------------------------------------------------ */
 
 #define PAGE_NOT_PLACED UINT8_MAX /* as first_home: more than any node's number */

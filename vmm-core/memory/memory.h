@@ -3,7 +3,8 @@
  * The live monitor drives it with a running guest, the replayer with a trace; the same calls give
  * the same counters to the last digit. One object belongs to one thread; objects share nothing.
  *
- * A reference goes: CPU -> hardware TLB -> second-level TLB -> pmap (first touch: policy.place and
+ * A reference goes: CPU -> hardware TLB (arrays, or levels of them) -> page walk, or the monitor's
+ * second-level TLB -> pmap (first touch: policy.place and
  * a frame) -> caches -> master copy or the mapped replica -> counters -> policy. What of that does not
  * depend on the policy (VPN -> PPN, caches) is the guest's (guest.h), which memories can share.
  *
@@ -16,12 +17,14 @@
  * A touch counts as a load, and may write without our knowing.
  *
  * The rules of each step stand at the head of the file that does it: translate.c (refills, pairs,
- * second-level TLB), place.c, migrate.c, replicate.c, shootdown.c, share.c, signal.c (when a policy
- * hears what), epoch.c (time). In short:
+ * second-level TLB), tlb-levels.c, walk.c and tables.c (hardware TLBs and page walks), place.c,
+ * huge.c (pages of 2 MiB), migrate.c, replicate.c, shootdown.c, signal.c (when a policy hears what),
+ * epoch.c (time). In short:
  *  - a CPU maps the nearest copy; a page with replicas is read-only everywhere, and a store
  *    collapses it to its master copy;
  *  - a full node reclaims its oldest replica, after the policy was told of the pressure; a new page
  *    falls back to the next node by distance, an action is refused;
+ *  - a huge page is placed, moved and counted as one; its totals stand at its first page;
  *  - actions are charged to the CPU whose reference led to them; those of a tick to the lowest
  *    used CPU of the page's home node, else to the lowest used CPU. POLICY_NOTHING is neither
  *    counted nor logged; the other refusals are both.

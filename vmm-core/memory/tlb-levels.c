@@ -11,11 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct tlb *tlb_array(struct cpu *cpu, uint32_t at)
-{
-    return at ? &cpu->more[at - 1] : &cpu->tlb;
-}
-
 static bool fit_out(const struct memory *memory, struct tlb *tlb,
                     const struct machine_tlb_array *array)
 {
@@ -94,16 +89,13 @@ void tlb_levels_flush(struct cpu *cpu)
     walker_flush(&cpu->walker);
 }
 
-bool tlb_levels_two(const struct cpu *cpu)
-{
-    return cpu->mores && cpu->more[cpu->mores - 1].level == 2;
-}
-
 /* ---- lookups --------------------------------------------------------------------------------- */
 
 struct tlb *tlb_levels_lookup(const struct memory *memory, struct cpu *cpu, uint32_t level,
                               uint64_t vpn, uint32_t *entry)
 {
+    if (!cpu->mores && memory->orders == 1) /* one array for one size: no need to look around */
+        return level == 1 && tlb_lookup(&cpu->tlb, cpu->space, vpn, entry) ? &cpu->tlb : NULL;
     for (uint32_t at = 0; at <= cpu->mores; at++) {
         struct tlb *const tlb = tlb_array(cpu, at);
         uint32_t sizes = tlb->level == level ? tlb->sizes & memory->orders : 0;

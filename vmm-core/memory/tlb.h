@@ -92,9 +92,6 @@ struct memory;
 bool tlb_levels_new(const struct memory *memory, struct cpu *cpu);
 void tlb_levels_free(struct cpu *cpu);
 void tlb_levels_flush(struct cpu *cpu); /* and the walk cache */
-bool tlb_levels_two(const struct cpu *cpu);
-/* Array 0 is that of the first level for 4 KiB; there are cpu.mores more. */
-struct tlb *tlb_array(struct cpu *cpu, uint32_t at);
 /* The array of a level that maps the VPN of the CPU's space, and the entry; or NULL. */
 struct tlb *tlb_levels_lookup(const struct memory *memory, struct cpu *cpu, uint32_t level,
                               uint64_t vpn, uint32_t *entry);

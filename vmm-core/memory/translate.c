@@ -67,16 +67,20 @@ uint32_t translate_order(const struct memory *memory, uint32_t mapping)
 void translate_again(struct memory *memory, struct cpu *cpu, uint64_t vpn, struct tlb_half *half,
                      uint32_t *entry)
 {
-    const uint32_t found = guest_find(memory->guest, cpu->space, vpn);
-    *half = half_for(memory, cpu, guest_mapped_page(memory->guest, found));
+    struct tlb_half halves[TLB_HALVES_MAX];
+    uint32_t order = 0;
+    if (cpu->tlb.halves > 1) {
+        halves_from_pmap(memory, cpu, vpn, halves);
+    } else {
+        const uint32_t found = guest_find(memory->guest, cpu->space, vpn);
+        halves[0] = half_for(memory, cpu, guest_mapped_page(memory->guest, found));
+        order = translate_order(memory, found);
+    }
+    *half = halves[vpn & (cpu->tlb.halves - 1)];
     *entry = 0;
     if (!cpu->tlb.entries)
         return;
-    struct tlb_half halves[TLB_HALVES_MAX] = {*half};
-    if (cpu->tlb.halves > 1)
-        halves_from_pmap(memory, cpu, vpn, halves);
     write_l2tlb(memory, cpu, vpn, halves);
-    const uint32_t order = translate_order(memory, found);
     if (tlb_levels_two(cpu))
         tlb_levels_fill(memory, cpu, 2, vpn, order, halves);
     *entry = tlb_levels_fill(memory, cpu, 1, vpn, order, halves);
