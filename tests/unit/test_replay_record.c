@@ -38,6 +38,70 @@ static void steps_are_joined_so_that_there_are_never_more_than_the_limit(void **
     record_free(record);
 }
 
+static bool near(double one, double other)
+{
+    return one - other < 1e-9 * other + 1e-9 && other - one < 1e-9 * other + 1e-9;
+}
+
+/* Epochs of different length join to means by time, accesses to means by access. */
+static void stations_are_joined_by_time_and_by_access(void **state)
+{
+    (void)state;
+    struct record *record = record_new(0);
+    assert_non_null(record);
+    const uint32_t stations = 100, epochs = 3 * RECORD_STEPS;
+    struct network_station *station = calloc(stations, sizeof *station);
+    double busy[3] = {0}, queue[3] = {0}, latency[3] = {0}, accesses[3] = {0}, time_ns = 0;
+    uint64_t now_ns = 0;
+    for (uint32_t i = 0; i < epochs; i++) {
+        const uint64_t lasts_ns = 99 + 100 * (i % 7); /* the weight is a ns more */
+        for (uint32_t k = 0; k < stations; k++)
+            station[k] = (struct network_station){.kind = k < 8 ? NETWORK_CONTROLLER : NETWORK_LINK,
+                                                  .from = k,
+                                                  .accesses = k * (i % 5),
+                                                  .utilisation_ppm = (i * 37 + k) % 1000000,
+                                                  .queue_thousandths = (i * 11 + k) % 5000,
+                                                  .latency_ps = 1000 * (i % 13)};
+        for (uint32_t k = 0; k < 3; k++) {
+            busy[k] += station[k].utilisation_ppm * 1e-6 * (double)(lasts_ns + 1);
+            queue[k] += station[k].queue_thousandths * 1e-3 * (double)(lasts_ns + 1);
+            latency[k] += (double)(i % 13) * (double)station[k].accesses;
+            accesses[k] += (double)station[k].accesses;
+        }
+        time_ns += (double)(lasts_ns + 1);
+        struct memory_epoch epoch = {.number = i,
+                                     .references = 1,
+                                     .start_ns = now_ns,
+                                     .end_ns = now_ns + lasts_ns,
+                                     .station = station,
+                                     .stations = stations};
+        record_epoch(record, &epoch);
+        now_ns += lasts_ns;
+        assert_true((uint64_t)record->steps * stations <= RECORD_CELLS);
+    }
+    free(station);
+    assert_int_equal(record->stations, stations);
+    assert_int_equal(record->kind[8].kind, NETWORK_LINK);
+    assert_int_equal(record->kind[99].from, 99);
+    assert_true(record->steps > RECORD_CELLS / stations / 4);
+    for (uint32_t k = 0; k < 3; k++) {
+        double seen_busy = 0, seen_queue = 0, seen_latency = 0, seen = 0;
+        for (uint32_t step = 0; step < record->steps; step++) {
+            const double weight = (double)record->step[step].weight_ns;
+            const double here = (double)record_accesses(record, step, k);
+            seen_busy += record_utilisation(record, step, k) * weight;
+            seen_queue += record_queue(record, step, k) * weight;
+            seen_latency += record_latency_ns(record, step, k) * here;
+            seen += here;
+        }
+        assert_true(near(seen_busy / time_ns, busy[k] / time_ns));
+        assert_true(near(seen_queue / time_ns, queue[k] / time_ns));
+        assert_true(near(seen, accesses[k]));
+        assert_true(near(seen_latency, latency[k]));
+    }
+    record_free(record);
+}
+
 static void actions_beyond_the_limit_are_counted_only(void **state)
 {
     (void)state;
@@ -129,6 +193,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_are_joined_so_that_there_are_never_more_than_the_limit),
+        cmocka_unit_test(stations_are_joined_by_time_and_by_access),
         cmocka_unit_test(actions_beyond_the_limit_are_counted_only),
         cmocka_unit_test_setup_teardown(a_page_lies_in_the_smallest_region_that_holds_most_of_it,
                                         fixture_open, fixture_close),
