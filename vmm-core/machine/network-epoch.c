@@ -10,8 +10,17 @@
 #define TOLERANCE  2e-4 /* of a cycle, a queue and the epoch's length */
 #define THINNED    0.5  /* gain of the one thinned step of an epoch that is like the last, */
 #define UNLIKE     0.1  /* unless it changes a queue by so much */
-#define ALIKE      0.1  /* part by which numbers of customers may differ in such epochs */
+#define ALIKE      0.1  /* part of customers, and of visits, that may differ in such epochs */
 #define GAIN_LEAST 0.02
+
+/* The curve that stands for the station's queue, or NULL. */
+static const struct network_curve *curve_of(const struct network *network, uint32_t station)
+{
+    if (station >= network->controllers)
+        return NULL;
+    const struct network_curve *const curve = &network->curve[network->result[station].from];
+    return curve->points ? curve : NULL;
+}
 
 /* ---- from counts to classes and stations ----------------------------------------------------- */
 
@@ -78,13 +87,28 @@ static void gather(struct network *network, const struct network_demand *demand)
     add_other(network, demand->other_writes, true);
 }
 
-/* Finds the active stations; true: they are those of the epoch before. */
+/* Stations have the same shares of all visits, by and large. */
+static bool visits_alike(const struct network *network)
+{
+    double now = 0, before = 0, moved = 0;
+    for (uint32_t station = 0; station < network->stations; station++) {
+        now += network->visited[station];
+        before += network->visited_before[station];
+    }
+    for (uint32_t station = 0; station < network->stations; station++)
+        moved += fabs(network->visited[station] * before - network->visited_before[station] * now);
+    return moved <= 2 * ALIKE * now * before;
+}
+
+/* Finds the active stations; true: they are those of the epoch before, and as
+ * busy. */
 static bool find_active(struct network *network)
 {
     const uint32_t nodes = network->nodes, before = network->actives;
     uint32_t *const was = network->active;
     network->active = network->was_active;
     network->was_active = was;
+    memcpy(network->visited_before, network->visited, network->stations * sizeof(double));
     memset(network->visited, 0, network->stations * sizeof *network->visited);
     for (uint32_t cpu = 0; cpu < nodes; cpu++) {
         for (uint32_t memory = 0; memory < nodes; memory++) {
@@ -98,12 +122,14 @@ static bool find_active(struct network *network)
     }
     network->actives = 0;
     for (uint32_t station = 0; station < network->stations; station++) {
-        const bool active = network->visited[station] > 0 && network->service_ps[station] > 0;
+        const bool active = network->visited[station] > 0 && network->service_ps[station] > 0 &&
+                            !curve_of(network, station);
         network->active_of[station] = active ? network->actives : NETWORK_NO_STATION;
         if (active)
             network->active[network->actives++] = station;
     }
-    return network->actives == before && memcmp(network->active, was, before * sizeof *was) == 0;
+    return network->actives == before && memcmp(network->active, was, before * sizeof *was) == 0 &&
+           visits_alike(network);
 }
 
 static void add_visits(const struct network *network, uint32_t cpu, uint32_t memory,
@@ -144,50 +170,91 @@ static void fill_tables(struct network *network)
 
 /* ---- solving --------------------------------------------------------------------------------- */
 
-/* What the epoch's length means: the part of each station's time that other traffic takes, the
- * waiting that a curve gives, and how long each class thinks. */
+/* How much longer a visit gets by traffic that nobody waits for. */
+static double slowed(const struct network *network, uint32_t station)
+{
+    const double taken = network->other[station] * network->service_ps[station] / network->epoch_ps;
+    return 1 / (1 - (taken < NETWORK_OTHER_MOST ? taken : NETWORK_OTHER_MOST));
+}
+
+/* What the epoch's length means for the stations, and how long each class thinks. */
 static void apply_length(struct network *network)
 {
     struct mva_steps *const steps = &network->steps;
-    for (uint32_t k = 0; k < network->actives; k++) {
-        const uint32_t station = network->active[k];
-        const double service_ps = network->service_ps[station];
-        const double taken = network->other[station] * service_ps / network->epoch_ps;
-        steps->slower[k] = 1 / (1 - (taken < NETWORK_OTHER_MOST ? taken : NETWORK_OTHER_MOST));
-        if (station >= network->controllers)
-            continue;
-        const struct network_curve *const curve = &network->curve[network->result[station].from];
-        if (!curve->points)
-            continue;
-        const double lines = (network->visited[station] + network->other[station]);
-        const double rate = lines / network->epoch_ps * service_ps * curve->rate[curve->points - 1];
-        const double visit_ps = service_ps + network_curve_wait(curve, rate);
-        const double before = visit_ps / (service_ps * steps->slower[k]) - 1;
-        steps->before[k] = before > 0 ? before : 0;
-    }
+    for (uint32_t k = 0; k < network->actives; k++)
+        steps->slower[k] = slowed(network, network->active[k]);
     for (uint32_t c = 0; c < network->classes; c++) {
         const double think_ps = network->epoch_ps - steps->stalled[c];
         network->think_ps[c] = think_ps > 0 ? think_ps : 0;
     }
 }
 
-/* The waiting at each station, and how long the slowest CPU takes with it. */
+/* How long the slowest CPU of a class takes, with the waiting at each station. */
+static double find_class_length(struct network *network, uint32_t c)
+{
+    const struct network_class *const class = &network->class[c];
+    const size_t row = (size_t)c * network->actives;
+    double took_ps = class->flat_ps;
+    for (uint32_t k = 0; k < network->actives; k++) {
+        const double times = network->steps.slower[k] * (1 + network->steps.arrival[row + k]) - 1;
+        network->wait_ps[row + k] = network->service_ps[network->active[k]] * times;
+        took_ps += network->slowest[row + k] * network->wait_ps[row + k];
+    }
+    for (uint32_t node = 0; network->curves && node < network->nodes; node++)
+        took_ps += (double)class->accesses[node] * network->curve_wait_ps[node];
+    return took_ps;
+}
+
 static double find_length(struct network *network)
 {
-    const struct mva_steps *const steps = &network->steps;
     double length_ps = 0;
     for (uint32_t c = 0; c < network->classes; c++) {
-        const size_t row = (size_t)c * network->actives;
-        double took_ps = network->class[c].flat_ps;
-        for (uint32_t k = 0; k < network->actives; k++) {
-            const double found = steps->arrival[row + k], before = steps->before[k];
-            const double times = steps->slower[k] * (1 + (found > before ? found : before)) - 1;
-            network->wait_ps[row + k] = network->service_ps[network->active[k]] * times;
-            took_ps += network->slowest[row + k] * network->wait_ps[row + k];
-        }
-        length_ps = took_ps > length_ps ? took_ps : length_ps;
+        network->class[c].took_ps = find_class_length(network, c);
+        if (network->class[c].took_ps > length_ps)
+            length_ps = network->class[c].took_ps;
     }
     return length_ps;
+}
+
+/* How much longer than the curve says accesses to the node wait, so that it gives no more than the
+ * curve's last point: the class that visits it most is to need the time in which that is possible.
+ * Half the way each time, since other nodes make it wait too. */
+static double beyond_curve_ps(const struct network *network, uint32_t node,
+                              const struct network_class *most, double needs_ps)
+{
+    const uint32_t station = network->controller[node];
+    const double visits = (double)most->accesses[node], now_ps = network->beyond_ps[node];
+    const double least_ps =
+        network->visited[station] * network->service_ps[station] * slowed(network, station);
+    if (visits == 0 || (least_ps <= needs_ps && now_ps == 0))
+        return now_ps;
+    return fmax(0, now_ps + (least_ps - most->took_ps) / visits / 2);
+}
+
+/* The waiting that curves give in an epoch of this length; by how much it makes the epoch of a class
+ * longer than the last waiting did. */
+static double apply_curves(struct network *network, double needs_ps)
+{
+    double change_ps = 0;
+    for (uint32_t node = 0; network->curves && node < network->nodes; node++) {
+        const struct network_curve *const curve = &network->curve[node];
+        const uint32_t station = network->controller[node];
+        if (!curve->points || !network->visited[station])
+            continue;
+        const struct network_class *most = &network->class[0];
+        for (uint32_t c = 1; c < network->classes; c++)
+            if (network->class[c].accesses[node] > most->accesses[node])
+                most = &network->class[c];
+        network->beyond_ps[node] = beyond_curve_ps(network, node, most, needs_ps);
+        const double lines = network->visited[station] + network->other[station];
+        const double busy = lines / network->epoch_ps * network->service_ps[station];
+        const double rate = busy * curve->rate[curve->points - 1];
+        const double wait_ps = network_curve_wait(curve, rate) + network->beyond_ps[node];
+        change_ps = fmax(change_ps, fabs(wait_ps - network->curve_wait_ps[node]) *
+                                        (double)most->accesses[node]);
+        network->curve_wait_ps[node] = wait_ps;
+    }
+    return change_ps;
 }
 
 /* The longer the epoch, the less waiting, and the shorter it needs to be: where that swings, the
@@ -203,6 +270,8 @@ static void solve(struct network *network, bool like_last)
                                     .demand = network->demand};
     const double least_ps = network->epoch_ps; /* of CPUs that never wait */
     double gain = 1, went_ps = 0;
+    memset(network->curve_wait_ps, 0, sizeof network->curve_wait_ps);
+    memset(network->beyond_ps, 0, sizeof network->beyond_ps);
     for (uint32_t step = 0; step < STEPS_MOST; step++) {
         const double needs_ps = find_length(network);
         const double goes_ps = (needs_ps > least_ps ? needs_ps : least_ps) - network->epoch_ps;
@@ -211,6 +280,7 @@ static void solve(struct network *network, bool like_last)
         went_ps = goes_ps;
         network->epoch_ps += gain * goes_ps;
         apply_length(network);
+        const double curves_ps = apply_curves(network, needs_ps);
         const double change = mva_step(steps, &model);
         double thinned = 0;
         if (!like_last)
@@ -218,7 +288,7 @@ static void solve(struct network *network, bool like_last)
         else if (step == 0)
             like_last = (thinned = mva_step_thinned(steps, &model, THINNED)) < UNLIKE;
         if (change < TOLERANCE && thinned < TOLERANCE &&
-            fabs(goes_ps) < TOLERANCE * network->epoch_ps)
+            fabs(goes_ps) + curves_ps < TOLERANCE * network->epoch_ps)
             break;
     }
     find_length(network);
@@ -244,9 +314,14 @@ static void report_station(struct network *network, uint32_t station)
         wait_ps += network->visits[cell] * network->wait_ps[cell] / visited;
         slower = network->steps.slower[column];
     }
+    const bool curve = curve_of(network, station) != NULL;
+    if (curve && visited > 0)
+        wait_ps = network->curve_wait_ps[it->from];
     const double busy_ps = accesses * service_ps;
     const double part = network->epoch_ps > 0 ? busy_ps / network->epoch_ps : 0;
     queue += (slower - 1) * (1 + queue); /* what nobody waits for: taken / (1 - taken) each */
+    if (curve && network->epoch_ps > 0)
+        queue = accesses * (service_ps + wait_ps) / network->epoch_ps;
     it->accesses = whole(accesses);
     it->busy_ps = whole(busy_ps);
     it->utilisation_ppm = (uint32_t)lround((part < 1 ? part : 1) * 1e6);
@@ -261,6 +336,8 @@ static void report_latencies(const struct network *network, uint64_t *latency_ps
         const uint32_t c = network->class_of[cpu];
         for (uint32_t memory = 0; memory < nodes; memory++) {
             double ps = network->base_ps[cpu * nodes + memory];
+            if (c != NETWORK_NO_STATION)
+                ps += network->curve_wait_ps[memory];
             const struct network_path path = network_path(network, memory, cpu);
             for (uint32_t i = 0; c != NETWORK_NO_STATION && i < path.stations; i++) {
                 const uint32_t column = network->active_of[network_station_on(network, &path, i)];
@@ -308,7 +385,7 @@ void network_solve(struct network *network, const struct network_demand *demand,
     const bool like_last = same_stations && alike(&before, &now);
     if (!like_last)
         mva_steps_start(&network->steps, network->classes, network->actives);
-    if (network->classes && network->actives)
+    if (network->classes && (network->actives || network->curves))
         solve(network, like_last);
     for (uint32_t station = 0; station < network->stations; station++)
         report_station(network, station);

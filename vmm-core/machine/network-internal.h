@@ -15,7 +15,8 @@ struct network_class {
     uint32_t node;
     double busy_ps;           /* of the CPU that is slowest at flat latencies */
     const uint64_t *accesses; /* [nodes] of it */
-    double flat_ps;           /* what it takes at flat latencies */
+    double flat_ps;           /* what it takes at flat latencies, */
+    double took_ps;           /* and with the waiting found so far */
 };
 
 struct network {
@@ -29,7 +30,7 @@ struct network {
     struct network_station *result; /* [stations] */
 
     /* The epoch. Tables have a row for each class and a column for each active station: one that has
-     * a service time and is visited by CPUs. */
+     * a service time and no curve, and is visited by CPUs. */
     uint32_t classes, actives;
     struct network_class class[MACHINE_NODES_MAX];
     double customers[MACHINE_NODES_MAX], think_ps[MACHINE_NODES_MAX];
@@ -37,11 +38,15 @@ struct network {
     double accesses[MACHINE_NODES_MAX];          /* by node of the CPUs */
     double squares[MACHINE_NODES_MAX];           /* sum over its CPUs */
     double *traffic;                             /* [nodes * nodes] accesses by CPUs */
+    double *visited_before;                      /* [stations] of the last epoch */
     double *visited, *other;                     /* [stations] by CPUs; that nobody waits for */
     uint32_t *active, *was_active;               /* [stations] the active ones, now and before */
     uint32_t *active_of;                         /* [stations] its column */
     double *visits, *slowest, *demand, *wait_ps; /* the tables; slowest: visits of that CPU */
-    double epoch_ps;                             /* T */
+    uint32_t curves;                             /* nodes with one */
+    double curve_wait_ps[MACHINE_NODES_MAX]; /* what the node's curve says, and beyond its end */
+    double beyond_ps[MACHINE_NODES_MAX];
+    double epoch_ps; /* T */
     struct mva_steps steps;
 };
 

@@ -51,9 +51,8 @@ bool mva_exact(const struct mva_model *model, double *residence);
  * them. */
 struct mva_steps {
     uint32_t classes, stations;
-    /* Set by the caller. Of each station: others take a part of its time, which makes a visit so
-     * many times longer (1: nobody does); and no customer finds fewer than so many before it. */
-    double *slower, *before;
+    double *slower;    /* [stations] set by the caller: so many times longer is a visit because
+                        * others take a part of the station's time; 1: nobody does */
     double *residence; /* [classes * stations] of the last step */
     double *arrival;   /* [classes * stations] customers that one of the class finds before it */
     double *share;     /* [populations][classes][stations] of one customer in the queue */
@@ -68,7 +67,7 @@ struct mva_steps {
 bool mva_steps_new(struct mva_steps *steps, uint32_t classes, uint32_t stations);
 void mva_steps_free(struct mva_steps *steps);
 /* A network of so many classes and stations, at most as many as there is room for. Shares start
- * even, slower at 1, before at 0. */
+ * even, slower at 1. */
 void mva_steps_start(struct mva_steps *steps, uint32_t classes, uint32_t stations);
 /* One step over the whole population; the largest change of a class's residences together, as a
  * part of its cycle. */

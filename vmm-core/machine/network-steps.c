@@ -28,21 +28,19 @@ bool mva_steps_new(struct mva_steps *steps, uint32_t classes, uint32_t stations)
     const size_t thinned = most * stations * (most + 1);
     const size_t shares = table > thinned ? table : thinned;
     *steps = (struct mva_steps){.slower = calloc(stations + 1, sizeof(double)),
-                                .before = calloc(stations + 1, sizeof(double)),
                                 .residence = calloc(table + 1, sizeof(double)),
                                 .arrival = calloc(table + 1, sizeof(double)),
                                 .share = calloc(shares + 1, sizeof(double)),
                                 .thinned = calloc(table + 1, sizeof(double)),
                                 .stalled = calloc(classes + 1, sizeof(double)),
                                 .queue = calloc(3 * (size_t)stations + 1, sizeof(double))};
-    return steps->slower && steps->before && steps->residence && steps->arrival && steps->share &&
-           steps->thinned && steps->stalled && steps->queue;
+    return steps->slower && steps->residence && steps->arrival && steps->share && steps->thinned &&
+           steps->stalled && steps->queue;
 }
 
 void mva_steps_free(struct mva_steps *steps)
 {
     free(steps->slower);
-    free(steps->before);
     free(steps->residence);
     free(steps->arrival);
     free(steps->share);
@@ -56,10 +54,8 @@ void mva_steps_start(struct mva_steps *steps, uint32_t classes, uint32_t station
     const size_t table = (size_t)classes * stations;
     steps->classes = classes;
     steps->stations = stations;
-    for (uint32_t k = 0; k < stations; k++) {
+    for (uint32_t k = 0; k < stations; k++)
         steps->slower[k] = 1;
-        steps->before[k] = 0;
-    }
     memset(steps->thinned, 0, table * sizeof(double));
     memset(steps->residence, 0, table * sizeof(double));
     memset(steps->stalled, 0, classes * sizeof(double));
@@ -95,8 +91,7 @@ static double residences(const struct mva_steps *steps, const struct mva_model *
     const double *const demand = model->demand + (size_t)c * steps->stations;
     double cycle = model->think[c];
     for (uint32_t k = 0; k < steps->stations; k++) {
-        const double before = found[k] > steps->before[k] ? found[k] : steps->before[k];
-        residence[k] = demand[k] * steps->slower[k] * (1 + before);
+        residence[k] = demand[k] * steps->slower[k] * (1 + found[k]);
         cycle += residence[k];
     }
     return cycle;
@@ -168,9 +163,9 @@ static double enter_merged(struct mva_steps *steps, double population, double th
     double *const queue = steps->queue, *const demand = queue + steps->stations;
     double cycle = think, most = 0;
     for (uint32_t k = 0; k < steps->stations; k++)
-        cycle += demand[k] * (1 + fmax(steps->before[k], part * queue[k]));
+        cycle += demand[k] * (1 + part * queue[k]);
     for (uint32_t k = 0; k < steps->stations; k++) {
-        const double stay = demand[k] * (1 + fmax(steps->before[k], part * queue[k]));
+        const double stay = demand[k] * (1 + part * queue[k]);
         const double now = cycle > 0 ? population * stay / cycle : 0;
         most = fmax(most, fabs(now - queue[k]) / population);
         queue[k] = now;

@@ -33,6 +33,7 @@ static bool allocate(struct network *network)
     network->result = calloc(stations, sizeof *network->result);
     network->traffic = calloc(nodes * nodes, sizeof *network->traffic);
     network->visited = calloc(stations, sizeof *network->visited);
+    network->visited_before = calloc(stations, sizeof *network->visited_before);
     network->other = calloc(stations, sizeof *network->other);
     network->active = calloc(stations, sizeof *network->active);
     network->was_active = calloc(stations, sizeof *network->was_active);
@@ -42,9 +43,9 @@ static bool allocate(struct network *network)
     network->demand = calloc(table, sizeof *network->demand);
     network->wait_ps = calloc(table, sizeof *network->wait_ps);
     return network->controller && network->service_ps && network->curve && network->base_ps &&
-           network->result && network->traffic && network->visited && network->other &&
-           network->active && network->was_active && network->active_of && network->visits &&
-           network->slowest && network->demand && network->wait_ps &&
+           network->result && network->traffic && network->visited_before && network->visited &&
+           network->other && network->active && network->was_active && network->active_of &&
+           network->visits && network->slowest && network->demand && network->wait_ps &&
            mva_steps_new(&network->steps, network->nodes, network->stations) &&
            network_routes_new(&network->routes, network->machine);
 }
@@ -61,6 +62,7 @@ static void set_up_stations(struct network *network)
             continue;
         network_curve_fit(&network->curve[node], machine->curve + it->curve, it->curve_points);
         const uint32_t points = it->curve_points;
+        network->curves += points > 0;
         network->service_ps[station] =
             points ? line / network->curve[node].rate[points - 1] : it->service_ps;
         network->result[station] =
@@ -122,6 +124,7 @@ void network_free(struct network *network)
     free(network->result);
     free(network->traffic);
     free(network->visited);
+    free(network->visited_before);
     free(network->other);
     free(network->active);
     free(network->was_active);

@@ -86,13 +86,14 @@ static bool make_room(struct contention *contention, uint32_t cpus, size_t nodes
 {
     if (cpus <= contention->room)
         return true;
-    uint32_t *const node = realloc(contention->node, cpus * sizeof *node);
-    contention->node = node ? node : contention->node;
-    uint64_t *const busy_ps = realloc(contention->busy_ps, cpus * sizeof *busy_ps);
-    contention->busy_ps = busy_ps ? busy_ps : contention->busy_ps;
-    uint64_t *const accesses = realloc(contention->accesses, cpus * nodes * sizeof *accesses);
-    contention->accesses = accesses ? accesses : contention->accesses;
-    if (!node || !busy_ps || !accesses)
+    free(contention->node);
+    free(contention->busy_ps);
+    free(contention->accesses);
+    contention->room = 0;
+    contention->node = malloc(cpus * sizeof *contention->node);
+    contention->busy_ps = malloc(cpus * sizeof *contention->busy_ps);
+    contention->accesses = malloc(cpus * nodes * sizeof *contention->accesses);
+    if (!contention->node || !contention->busy_ps || !contention->accesses)
         return false;
     contention->room = cpus;
     return true;
