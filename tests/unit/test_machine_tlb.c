@@ -153,6 +153,26 @@ static void levels_and_walks_are_for_pages_of_4k(void **unused)
     }
 }
 
+static void servers_have_two_levels_and_walk_four_and_mips_has_neither(void **unused)
+{
+    (void)unused;
+    static const char *const names[] = {"2-socket", "epyc-nps4-2s", "cxl-tier", "flash-8"};
+    for (size_t i = 0; i < 4; i++) {
+        struct machine *machine = NULL;
+        assert_null(machine_load(names[i], &machine));
+        const struct machine_tlb *tlb = &machine->tlb;
+        const bool server = i < 3;
+        assert_int_equal(tlb->arrays > 0, server);
+        assert_int_equal(tlb->walk.levels, server ? 4 : 0);
+        if (server) {
+            assert_int_equal(tlb->array[0].level, 1);
+            assert_int_equal(tlb->array[tlb->arrays - 1].level, 2);
+            assert_int_equal(tlb->entries, 64);
+        }
+        machine_free(machine);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +181,7 @@ int main(void)
         cmocka_unit_test(a_walk_has_levels_caches_and_lines),
         cmocka_unit_test(what_does_not_hold_together_is_refused),
         cmocka_unit_test(levels_and_walks_are_for_pages_of_4k),
+        cmocka_unit_test(servers_have_two_levels_and_walk_four_and_mips_has_neither),
     };
     return cmocka_run_group_tests_name("TLBs of machines", tests, NULL, NULL);
 }

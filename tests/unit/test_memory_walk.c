@@ -338,6 +338,80 @@ static void walks_load_the_controllers_of_the_tables(void **unused)
     stop(&f);
 }
 
+/* ---- the checker against damage ---- */
+
+static void names(struct fixture *f, const char *message)
+{
+    char *error = memory_check(f->memory);
+    assert_non_null(error);
+    if (strstr(error, message) == NULL)
+        fail_msg("'%s' is not in: %s", message, error);
+    free(error);
+}
+
+static void damaged_tables_are_named(void **unused)
+{
+    (void)unused;
+    struct fixture f;
+    prepare_walks(&f);
+    f.machine.tlb.walk.caches = 1;
+    f.machine.tlb.walk.cache[0] = (struct machine_walk_cache){.level = 2, .entries = 8, .ways = 8};
+    f.machine.tlb.walk.line_entries = f.machine.tlb.walk.line_ways = 16;
+    start(&f);
+    load(&f, 0, 5);
+    struct tables *const tables = &f.memory->tables;
+    struct table *const last = &tables->table[tables_find(tables, 0, 5, 1)];
+    well(memory_check(f.memory));
+
+    last->present[0] |= 1;
+    names(&f, "maps page 0, the guest does not");
+    last->present[0] &= ~UINT64_C(1);
+    last->entries = 2;
+    names(&f, "has 1 entries, counted 2");
+    last->entries = 1;
+    last->home = 3;
+    names(&f, "is not its own");
+    last->home = 0;
+    tables->used_on[2]++;
+    names(&f, "node 2: 0 page tables, counted 1");
+    tables->used_on[2]--;
+    tables->used++;
+    names(&f, "4 page tables, counted 5");
+    tables->used--;
+    struct table *const above = &tables->table[tables_find(tables, 0, 5, 2)];
+    above->present[0] = 2; /* of another gigabyte's part: leads nowhere */
+    names(&f, "table of level 2 maps page 0x200");
+    above->present[0] = 1;
+    stop(&f);
+}
+
+static void what_cpus_keep_of_tables_that_are_gone_is_named(void **unused)
+{
+    (void)unused;
+    struct fixture f;
+    prepare_walks(&f);
+    f.machine.tlb.walk.caches = 1;
+    f.machine.tlb.walk.cache[0] = (struct machine_walk_cache){.level = 2, .entries = 8, .ways = 8};
+    f.machine.tlb.walk.line_entries = f.machine.tlb.walk.line_ways = 16;
+    start(&f);
+    load(&f, 0, 5);
+    struct walker *const walker = &f.memory->cpu[0]->walker;
+    const uint64_t entry = walker->cache[0].tag[0];
+    walker->cache[0].tag[0] = 77;
+    names(&f, "its walk cache of level 2 leads space 0 page 0x9a00 to a table that is gone");
+    walker->cache[0].tag[0] = entry;
+    const uint64_t line = walker->lines.tag[0];
+    walker->lines.tag[0] = UINT64_C(99) * TABLE_LINES;
+    names(&f, "it holds a line of a table that is gone");
+    walker->lines.tag[0] = line;
+    struct tables *const tables = &f.memory->tables;
+    tables_unmap(f.memory, 0, 5, 1); /* a shootdown was forgotten */
+    names(&f, "its TLB maps space 0 page 0x5, the page tables do not");
+    well(tables_map(f.memory, f.memory->cpu[0], 0, 5, 1));
+    assert_int_equal(tables->used, 4);
+    stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +429,8 @@ int main(void)
         cmocka_unit_test(a_dispatch_without_tags_empties_every_level_and_the_walk_cache),
         cmocka_unit_test(a_shootdown_reaches_the_second_level),
         cmocka_unit_test(walks_load_the_controllers_of_the_tables),
+        cmocka_unit_test(damaged_tables_are_named),
+        cmocka_unit_test(what_cpus_keep_of_tables_that_are_gone_is_named),
     };
     return cmocka_run_group_tests_name("walks", tests, NULL, NULL);
 }
