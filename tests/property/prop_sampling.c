@@ -305,7 +305,10 @@ static void all_together_hold_between_93_and_97_times_in_100(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < JUDGED; i++) {
-        assert_true(pooled[i] > 0);
+        if (pooled[i] < 800) {
+            print_message("skip all counts together - %u are too few\n", pooled[i]);
+            skip();
+        }
         expect_between(figure_name[judged[i]], 100.0 * pooled_held[i] / pooled[i], 93, 97);
     }
 }
