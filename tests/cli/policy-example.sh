@@ -14,12 +14,12 @@ check "the example builds without a warning" gcc -std=gnu17 -Wall -Wextra -Werro
 } >"$TMP/refs.txt"
 run "$BUILD/disco-record" import --format text --columns addr,cpu,time -o "$TMP/trace.db" "$TMP/refs.txt"
 [ "$rc" = 0 ] || fail "a small trace is imported" "$err"
-run "$BUILD/disco-replay" --no-results --json --machine flash-8 --policy first-touch,"$TMP/most-used.so" "$TMP/trace.db"
+run "$BUILD/disco-replay" --no-results --json --machine flash-8 --input misses --policy first-touch,"$TMP/most-used.so" "$TMP/trace.db"
 migrations() { sqlite3 :memory: "SELECT value ->> 'migrations' FROM json_each(readfile('$TMP/.out'), '\$.runs') WHERE value ->> 'policy' = '$1'"; }
 check "the example replays" test "$rc" = 0
 check "it moves the hot page to its user, once" test "$(migrations most-used)" = 1
 check "first-touch beside it moves nothing" test "$(migrations first-touch)" = 0
-run "$BUILD/disco-replay" --no-results --json --machine flash-8 --policy "$TMP/most-used.so:moves=0" "$TMP/trace.db"
+run "$BUILD/disco-replay" --no-results --json --machine flash-8 --input misses --policy "$TMP/most-used.so:moves=0" "$TMP/trace.db"
 check "its parameter is read" test "$(migrations most-used)" = 0
 refuses "a parameter out of its range is refused" 2 "moves" "$BUILD/disco-replay" --policy "$TMP/most-used.so:moves=1001" "$TMP/trace.db"
 finish

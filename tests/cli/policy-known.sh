@@ -25,7 +25,7 @@ done_to() { # VPN
 }
 expect() { # POLICY, then what is done to pages 16, 32, 48 and 64
   rm -f "$TMP/results.db"
-  run "$BUILD/disco-replay" --machine flash-8 --epoch 64 --policy "$1" --results "$TMP/results.db" "$TMP/trace.db"
+  run "$BUILD/disco-replay" --machine flash-8 --input misses --epoch 64 --policy "$1" --results "$TMP/results.db" "$TMP/trace.db"
   [ "$rc" = 0 ] || { fail "$1 replays" "$err"; return; }
   local policy=$1 vpn=16 name
   for name in private read-shared write-shared handed-on; do
