@@ -9,7 +9,7 @@ _disco() {
     COMPREPLY=($(compgen -W "host $("$command" --list-machines 2>/dev/null | grep -oE '^[^ ]+')" -- "$current") $(compgen -f -- "$current"))
     return ;;
   *:--schedule) COMPREPLY=($(compgen -W "recorded compact scatter" -- "$current") $(compgen -f -- "$current")); return ;;
-  disco-record:--format) COMPREPLY=($(compgen -W "champsim champsim-cloudsuite din drmemtrace lackey perf-script text" -- "$current")); return ;;
+  disco-record:--format) COMPREPLY=($(compgen -W "champsim champsim-cloudsuite din drmemtrace lackey perf.data perf-script text" -- "$current")); return ;;
   disco-plot:--format) COMPREPLY=($(compgen -W "png svg pdf txt" -- "$current")); return ;;
   esac
   if [ "$COMP_CWORD" = 1 ]; then

@@ -16,8 +16,8 @@
 
 /* A line here is all that a new format needs besides its file. */
 static const struct import_format *const formats[] = {
-    &import_champsim, &import_champsim_cloudsuite, &import_din,  &import_drmemtrace,
-    &import_lackey,   &import_perf_script,         &import_text,
+    &import_champsim, &import_champsim_cloudsuite, &import_din,  &import_drmemtrace, &import_lackey,
+    &import_perfdata, &import_perf_script,         &import_text,
 };
 #define FORMATS (sizeof formats / sizeof formats[0])
 
@@ -55,9 +55,9 @@ static const struct argp_option option_table[] = {
      1},
     {NULL, 0, NULL, 0, "For lackey, drmemtrace, champsim and din:", 2},
     {"no-fetches", OPTION_KEY(IMPORT_NO_FETCHES), NULL, 0, "leave instruction fetches out", 2},
-    {NULL, 0, NULL, 0, "For perf-script:", 3},
+    {NULL, 0, NULL, 0, "For perf-script and perf.data:", 3},
     {"fields", OPTION_KEY(IMPORT_FIELDS), "LIST", 0,
-     "the list that perf script -F was given, where lines alone do not tell it", 3},
+     "the list that perf script -F was given, where lines alone do not tell it (perf-script)", 3},
     {"cpu-map", OPTION_KEY(IMPORT_CPU_MAP), "TID=CPU,...", 0,
      "CPUs of threads whose samples have none; *=CPU for all others", 3},
     {NULL, 0, NULL, 0, "For text:", 4},
@@ -320,10 +320,12 @@ static void print_summary(const char *path, const char *units, const struct impo
     sqlite3_finalize(row);
     row = NULL;
     /* what the user should know is in the notes */
-    if (sqlite3_prepare_v2(database,
-                           "SELECT key, value FROM trace_note WHERE key NOT IN "
-                           "('source_clock_ns_at_time_0', 'lines_skipped', 'records_skipped')",
-                           -1, &row, NULL) == SQLITE_OK) {
+    if (sqlite3_prepare_v2(
+            database,
+            "SELECT key, value FROM trace_note WHERE key NOT IN "
+            "('source_clock_ns_at_time_0', 'lines_skipped', 'records_skipped') AND key NOT "
+            "LIKE 'build_id %'",
+            -1, &row, NULL) == SQLITE_OK) {
         while (sqlite3_step(row) == SQLITE_ROW) {
             printf("  %s: %s\n", (const char *)sqlite3_column_text(row, 0),
                    (const char *)sqlite3_column_text(row, 1));

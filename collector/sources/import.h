@@ -127,7 +127,7 @@ enum import_option {
 #define IMPORT_TAKES(option) (1u << (unsigned)(option))
 
 extern const struct import_format import_champsim, import_champsim_cloudsuite, import_din,
-    import_drmemtrace, import_lackey, import_perf_script, import_text;
+    import_drmemtrace, import_lackey, import_perf_script, import_perfdata, import_text;
 
 /* Begins the trace with `facts` where it has not begun. */
 char *import_begin(struct import *import, const struct trace_facts *facts) MUST_CHECK;
