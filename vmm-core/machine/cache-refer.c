@@ -388,7 +388,13 @@ static void fill_all(struct walk *walk)
 
 void cache_refer(struct caches *caches, const struct cache_reference *reference)
 {
-    struct walk walk = {.caches = caches, .reference = reference, .served = NOT_SERVED};
+    struct walk walk; /* the rest of it is set as it is needed: zeroing it all takes long */
+    walk.caches = caches;
+    walk.reference = reference;
+    walk.served = NOT_SERVED;
+    walk.looked = 0;
+    walk.moved = 0;
+    walk.age = 0;
     walk.blocks = cut(caches, reference, caches->block_shift, walk.block);
     for (uint32_t which = 0; which < walk.blocks; which++) {
         walk.entry[which] = cache_directory_pin(&caches->directory,

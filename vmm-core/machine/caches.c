@@ -201,23 +201,27 @@ struct front {
     struct cache_line *line;
     const uint64_t *index_address;
     const struct cache_instance *cache;
-    uint64_t within_line, hits;
+    uint64_t hits;
+    uint64_t within_line,
+        line_bytes; /* 0: no such cache, or one above it whose hits make its lines younger */
     /* Found last, and its slot: most references stay in a line. `last_index`: where it was looked
      * for, as a line has several virtual addresses. */
     uint64_t last_line, last_index;
     uint32_t last_slot;
     uint32_t line_shift;
     uint8_t level;
-    bool short_way; /* there is such a cache, and none above whose hits make its lines younger */
 };
 
 static struct front front_of(const struct caches *caches, const struct cache_cpu *cpu,
                              enum cache_path path, const struct caches_input *input)
 {
+    const struct front none = {.index_address = input->physical_address};
     if (cpu->depth[path] == 0)
-        return (struct front){.within_line = UINT64_MAX};
+        return none;
     const struct cache_instance *cache = &caches->instance[cpu->path[path][0]];
     const struct cache_kind *kind = cache->kind;
+    if (kind->has_above)
+        return none;
     return (struct front){
         .tag = caches->tag + cache->first_slot,
         .stamp = caches->stamp + cache->first_slot,
@@ -225,10 +229,10 @@ static struct front front_of(const struct caches *caches, const struct cache_cpu
         .index_address = kind->virtual_index ? input->virtual_address : input->physical_address,
         .cache = cache,
         .within_line = (UINT64_C(1) << kind->line_shift) - 1,
+        .line_bytes = UINT64_C(1) << kind->line_shift,
         .last_line = NO_LINE,
         .line_shift = kind->line_shift,
         .level = (uint8_t)kind->level,
-        .short_way = !kind->has_above,
     };
 }
 
@@ -285,6 +289,43 @@ static void long_way(struct caches *caches, const struct caches_input *input, ui
     cache_refer(caches, &reference);
 }
 
+/* A reference that straddles two lines of the first cache, both of which are there; most are fetches.
+ * False: nothing has been done. */
+static bool short_straddle(struct caches *caches, const struct front *front,
+                           const struct caches_input *input, uint32_t i)
+{
+    const struct cache_instance *cache = front->cache;
+    const uint64_t page = caches->machine->page_bytes, bytes = input->bytes[i];
+    const uint64_t virtual_address = input->virtual_address[i];
+    uint64_t physical = input->physical_address[i], age = 0;
+    const uint64_t room = front->line_bytes - (physical & front->within_line);
+    const bool store = (input->what[i] & WHAT_KIND_MASK) == WHAT_STORE;
+    uint32_t slot[CACHE_PARTS];
+    uint64_t set[CACHE_PARTS];
+    if (bytes == 0 || bytes > caches->shortest_line ||
+        bytes > page - (virtual_address & (page - 1)))
+        return false;
+    for (uint32_t part = 0; part < CACHE_PARTS; part++) {
+        const uint64_t at = physical + part * room;
+        set[part] = cache_set(cache, virtual_address + part * room, at);
+        slot[part] = cache_find(caches, cache, set[part], at >> front->line_shift);
+        if (slot[part] == CACHE_NONE || (store && !caches->line[slot[part]].writable))
+            return false;
+    }
+    for (uint32_t part = 0; part < CACHE_PARTS; part++) {
+        const uint64_t last = caches->stamp[slot[part]] / 2, ordinal = input->first + i;
+        age = ordinal - last > age ? ordinal - last : age;
+        cache_touch(caches, cache, set[part], slot[part], cache_tick(ordinal, part));
+        if (store)
+            caches->line[slot[part]].written |=
+                cache_words(caches, physical, part == 0 ? room : bytes - room);
+        physical += room;
+    }
+    caches->outcome->level[caches->at] = front->level;
+    caches->outcome->age[caches->at] = age < UINT32_MAX ? (uint32_t)age : UINT32_MAX;
+    return true;
+}
+
 static bool ready(struct caches *caches, uint32_t cpu)
 {
     for (uint32_t path = 0; path < CACHE_PATHS; path++)
@@ -308,35 +349,46 @@ char *caches_references(struct caches *caches, const struct caches_input *input,
     uint32_t seconds = 0;
     caches->outcome = outcome;
     caches->at_cpu = input->cpu;
-    for (uint32_t i = 0; i < input->references; i++) {
-        uint32_t kind = input->what[i] & WHAT_KIND_MASK, slot = CACHE_NONE;
-        struct front *front = by_path[kind != WHAT_FETCH];
-        uint64_t physical = input->physical_address[i], line = physical >> front->line_shift;
-        uint64_t bytes = input->bytes != NULL ? input->bytes[i] : 1, ordinal = input->first + i;
-        if (bytes <= front->within_line + 1 - (physical & front->within_line)) {
-            uint64_t index = front->short_way ? front->index_address[i] >> front->line_shift : 0;
-            if (line == front->last_line && index == front->last_index)
-                slot = front->last_slot;
-            else if (front->short_way)
-                slot = short_find(caches, front, index, line);
-            front->last_index = index;
-        }
+    const uint8_t *what = input->what;
+    const uint64_t *physicals = input->physical_address, one = 1,
+                   *bytes = input->bytes != NULL ? input->bytes : &one;
+    const uint64_t bytes_step = input->bytes != NULL, first = input->first;
+    const uint32_t references = input->references;
+    uint8_t *levels = outcome->level + at;
+    uint32_t *ages = outcome->age + at;
+    for (uint32_t i = 0; i < references; i++) {
+        const uint32_t kind = what[i] & WHAT_KIND_MASK;
+        struct front *const front = by_path[kind != WHAT_FETCH];
+        const uint64_t physical = physicals[i], size = bytes[i * bytes_step];
+        const uint64_t line = physical >> front->line_shift,
+                       index = front->index_address[i] >> front->line_shift;
+        uint32_t slot = front->last_slot;
+        const bool straddles = size - 1 >= front->line_bytes - (physical & front->within_line);
+        if (straddles) /* or there is no such cache */
+            slot = CACHE_NONE;
+        else if (line != front->last_line || index != front->last_index)
+            slot = short_find(caches, front, index, line);
         if (slot == CACHE_NONE || (kind == WHAT_STORE && !front->line[slot].writable)) {
             caches->at = at + i;
-            long_way(caches, input, i, &seconds);
+            if (straddles && front->line_bytes != 0 && input->bytes != NULL &&
+                short_straddle(caches, front, input, i))
+                front->hits++;
+            else
+                long_way(caches, input, i, &seconds);
             fronts[CACHE_CODE].last_line = NO_LINE;
             fronts[CACHE_DATA].last_line = NO_LINE;
             continue;
         }
         if (kind == WHAT_STORE)
-            front->line[slot].written |= cache_words(caches, physical, bytes);
-        uint64_t age = ordinal - front->stamp[slot] / 2;
-        front->stamp[slot] = cache_tick(ordinal, 0);
+            front->line[slot].written |= cache_words(caches, physical, size);
+        const uint64_t tick = cache_tick(first + i, 0), age = (tick - front->stamp[slot] + 1) / 2;
+        front->stamp[slot] = tick;
         front->last_line = line;
+        front->last_index = index;
         front->last_slot = slot;
+        levels[i] = front->level;
+        ages[i] = age < UINT32_MAX ? (uint32_t)age : UINT32_MAX;
         front->hits++;
-        outcome->level[at + i] = front->level;
-        outcome->age[at + i] = age < UINT32_MAX ? (uint32_t)age : UINT32_MAX;
     }
     for (uint32_t path = 0; path < CACHE_PATHS; path++)
         if (fronts[path].cache != NULL)
