@@ -323,6 +323,16 @@ static void without_first_touches_placement_is_biased_and_that_shows(void **stat
     assert_true(held[1][0] <= 20);
 }
 
+/* As if drawn by chance within each epoch, which is too wide where neighbours are alike. */
+static void every_nth_is_covered_at_least_as_often(void **state)
+{
+    (void)state;
+    unsigned held[RUNS][JUDGED] = {{0}};
+    assert_true(count("nth", write_phases, false, "--method=systematic", 40, held));
+    for (unsigned i = 0; i < JUDGED; i++)
+        assert_true(held[0][i] >= 37);
+}
+
 static int open_all(void **state)
 {
     (void)state;
@@ -365,6 +375,7 @@ int main(void)
         cmocka_unit_test(threads_that_work_unequally_are_covered_with_contention),
         cmocka_unit_test(all_together_hold_between_93_and_97_times_in_100),
         cmocka_unit_test(without_first_touches_placement_is_biased_and_that_shows),
+        cmocka_unit_test(every_nth_is_covered_at_least_as_often),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

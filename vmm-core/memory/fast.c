@@ -130,6 +130,11 @@ count_access(struct fast_entry *entry, uint64_t store, uint16_t *mine, uint32_t 
     entry->counts += 1 + (store << STORES_SHIFT);
     if (!mine)
         return false;
+    if (step == 1) { /* known when this is compiled, where there are no weights: shorter */
+        const uint16_t next = (uint16_t)(*mine + (*mine != UINT16_MAX));
+        *mine = next;
+        return unlikely(next == entry->trigger);
+    }
     const uint32_t before = *mine;
     const uint32_t now = before + step < UINT16_MAX ? before + step : UINT16_MAX;
     *mine = (uint16_t)now;
