@@ -126,6 +126,21 @@ static void random_walk(uint64_t *state, struct machine_walk *walk)
     walk->line_ns = below(state, 100);
 }
 
+static void random_curves(uint64_t *state, struct machine *machine)
+{
+    machine->curve = room((size_t)machine->nodes * MACHINE_CURVE_MAX, sizeof machine->curve[0]);
+    for (uint32_t node = 0; node < machine->nodes; node++) {
+        struct machine_node *const it = &machine->node[node];
+        it->curve = machine->curve_points;
+        it->curve_points = below(state, 3) == 0 ? below(state, MACHINE_CURVE_MAX + 1) : 0;
+        for (uint32_t i = 0, mb_per_s = 0; i < it->curve_points; i++)
+            machine->curve[machine->curve_points++] =
+                (struct machine_curve_point){.mb_per_s = mb_per_s +=
+                                             1 + (uint32_t)up_to(state, 999999),
+                                             .latency_ps = (uint32_t)up_to(state, 1000000000)};
+    }
+}
+
 static struct machine *random_machine(uint64_t *state)
 {
     struct machine *machine = room(0, sizeof *machine);
@@ -136,6 +151,7 @@ static struct machine *random_machine(uint64_t *state)
     machine->nodes = 1 + below(state, below(state, 2) == 0 ? 4 : MACHINE_NODES_MAX);
     machine->cpus = 1 + below(state, below(state, 8) == 0 ? MACHINE_CPUS_MAX : 40);
     random_nodes(state, machine);
+    random_curves(state, machine);
     machine->links = below(state, 6);
     machine->link = room(machine->links, sizeof machine->link[0]);
     for (uint32_t i = 0; i < machine->links; i++)
@@ -197,6 +213,7 @@ static void same_machine(uint64_t seed, const struct machine *left, const struct
         SAME(node[i].os_id);
         SAME(node[i].memory_bytes);
         SAME(node[i].service_ps);
+        SAME(node[i].curve_points);
         SAME(node[i].cpus);
     }
     uint32_t left_order[MACHINE_CPUS_MAX], right_order[MACHINE_CPUS_MAX];
@@ -210,6 +227,11 @@ static void same_machine(uint64_t seed, const struct machine *left, const struct
                left->cpus * sizeof left->cpu_node[0]);
     same_bytes(seed, "CPU numbers", left->cpu_os_id, right->cpu_os_id,
                left->cpus * sizeof left->cpu_os_id[0]);
+    SAME(curve_points);
+    for (uint32_t i = 0; i < left->curve_points; i++) {
+        SAME(curve[i].mb_per_s);
+        SAME(curve[i].latency_ps);
+    }
     for (uint32_t i = 0; i < left->links; i++) {
         SAME(link[i].from);
         SAME(link[i].to);
