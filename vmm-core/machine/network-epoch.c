@@ -239,7 +239,7 @@ static double apply_curves(struct network *network, double needs_ps)
     for (uint32_t node = 0; network->curves && node < network->nodes; node++) {
         const struct network_curve *const curve = &network->curve[node];
         const uint32_t station = network->controller[node];
-        if (!curve->points || !network->visited[station])
+        if (!curve->points || network->visited[station] <= 0)
             continue;
         const struct network_class *most = &network->class[0];
         for (uint32_t c = 1; c < network->classes; c++)
