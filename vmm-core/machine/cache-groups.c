@@ -39,8 +39,8 @@ void machine_cpu_order(const struct machine *machine, uint32_t *order)
 
 uint32_t machine_cache_groups(const struct machine *machine, uint32_t index, uint32_t *group)
 {
-    uint32_t order[MACHINE_CPUS_MAX], by_place[MACHINE_CPUS_MAX],
-        node_cpus[MACHINE_NODES_MAX] = {0};
+    uint32_t order[MACHINE_CPUS_MAX] = {0}, by_place[MACHINE_CPUS_MAX] = {0},
+             node_cpus[MACHINE_NODES_MAX] = {0};
     for (uint32_t cpu = 0; cpu < machine->cpus; cpu++)
         node_cpus[machine->cpu_node[cpu]]++;
     machine_cpu_order(machine, order);

@@ -120,12 +120,12 @@ static bool look_up(struct walk *walk, uint32_t level)
     struct caches_counters *counters = cache_count(caches, cache->kind);
     bool all = true;
     walk->age = 0;
+    *look = (struct look){.slot = {CACHE_NONE, CACHE_NONE}};
     look->parts = cut(caches, reference, cache->kind->line_shift, look->part);
     counters->accesses++;
     for (uint32_t which = 0; which < look->parts; which++) {
         const struct cache_part *part = &look->part[which];
-        look->slot[which] = CACHE_NONE;
-        look->present[which] = cache->kind->exclusive && above->present[which];
+        look->present[which] = above != NULL && cache->kind->exclusive && above->present[which];
         if (look->present[which])
             continue;
         uint64_t set = cache_set(cache, part->virtual_address, part->physical);
@@ -241,7 +241,8 @@ static void share_block(struct walk *walk, uint32_t which)
 static uint32_t settle(struct walk *walk)
 {
     struct caches *caches = walk->caches;
-    uint32_t served = walk->served, found_at = walk->served;
+    const uint32_t found_at = walk->served;
+    uint32_t served = found_at;
     uint64_t found_age = walk->age;
     bool others = false;
     for (uint32_t which = 0; which < walk->blocks; which++) {
@@ -395,6 +396,8 @@ void cache_refer(struct caches *caches, const struct cache_reference *reference)
     walk.looked = 0;
     walk.moved = 0;
     walk.age = 0;
+    for (uint32_t level = 0; level < CACHE_LEVELS_MAX; level++)
+        walk.look[level].parts = 0;
     walk.blocks = cut(caches, reference, caches->block_shift, walk.block);
     for (uint32_t which = 0; which < walk.blocks; which++) {
         walk.entry[which] = cache_directory_pin(&caches->directory,

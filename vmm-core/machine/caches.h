@@ -20,7 +20,24 @@
  *   capacity    any other: it was here and made room for another line (capacity or conflict)
  *
  * A reference that straddles two lines looks up both, counts as one access, and as one miss if
- * either misses (as Valgrind's cachegrind does: cachegrind/cg_sim.c of 3.19).
+ * either misses; then the next level looks for both. One longer than the shortest line of all caches
+ * is cut to it. (As Valgrind's cachegrind does: cachegrind/cg_sim.c of 3.19; tests/cli/caches-cachegrind.sh.)
+ *
+ * What goes where:
+ *   lookup      level by level; a cache that misses is filled, from the last level up
+ *   exclusive   filled by victims of the caches next above, modified or not; a hit takes the line out
+ *   inclusive   a line that makes room takes its parts in the caches above along
+ *   victims     a modified one is merged into the first cache behind that holds it, else written to
+ *               memory; it makes no room on its way
+ *   a store     takes the line from all caches that share no CPU with the storing CPU's first data
+ *               cache. If some had it, it is served by the nearest cache that has it and that all of
+ *               them use; by memory if there is none. A line that only this CPU has is stored to freely.
+ *   a load      that the first cache has not: what others have modified is written to the cache that
+ *               serves it, if they use it too, or else to memory; they keep the line
+ *   code        a CPU's own stores do not change what its instruction caches hold
+ *   virtual     a line is in a cache once: a fill under another virtual address moves it
+ *   tree        pseudo-LRU needs ways that are a power of two; others have a bit a way, set by a use,
+ *               all cleared but the last when all are set; the lowest way without it goes
  *
  * Owned by one thread. No allocation on the path of a reference that hits.
  */
@@ -55,7 +72,8 @@ struct caches_outcome {
      * reference, the one that is further away. */
     uint8_t *level;
     /* [references] references since a CPU that shares the serving cache last referred to the line
-     * while it stayed there; saturates. 0 where memory served it. */
+     * through it while it stayed there (of an exclusive cache: before it came there); of several
+     * lines at that level, the longest ago; saturates. 0 where memory served it. */
     uint32_t *age;
     /* Lines that went back to memory, in order. Grows by realloc; its owner frees it. */
     struct caches_writeback *writeback;
@@ -72,8 +90,8 @@ struct caches_counters {
     uint64_t accesses, misses;
     uint64_t cold, capacity, coherence; /* their sum is misses */
     uint64_t false_sharing;             /* of coherence */
-    uint64_t upgrades;                  /* stores to a line that others had too */
-    uint64_t writebacks;                /* lines written to the next level or to memory */
+    uint64_t upgrades;   /* stores that found the line here, and that others had it too */
+    uint64_t writebacks; /* modified lines that this cache gave up: behind it, or to memory */
 };
 
 /* NULL, or one line. The machine must outlive it. A machine without caches has none: do not call. */
@@ -86,7 +104,8 @@ char *caches_references(struct caches *caches, const struct caches_input *input,
                         struct caches_outcome *outcome, uint32_t at)
     __attribute__((warn_unused_result));
 
-/* The page's lines are gone from all caches, unwritten: it has been freed. */
+/* The page's lines are gone from all caches, unwritten: it has been freed. That they were there once
+ * stays known: its number is not used again. */
 void caches_forget_page(struct caches *caches, uint64_t physical_page);
 
 /* Of machine->cache[index]. */
