@@ -238,7 +238,7 @@ static void fast_entries_that_disagree_are_named(void **state)
     (void)state;
     struct fixture f;
     set_up(&f);
-    fast_of(&f, 2, 10)->read_only = false;
+    fast_of(&f, 2, 10)->slow_kind = MEMORY_KIND_NONE;
     expect(&f, "fast table maps page 0 writable");
     set_up(&f);
     fast_of(&f, 2, 10)->node = 3;

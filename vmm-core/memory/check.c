@@ -230,10 +230,11 @@ static char *check_fast(const struct memory *memory, struct cpu *cpu)
         if (!it->listed || fast_index(memory, it->vpn) != index)
             return wrong("CPU %u: entry %u of its fast table is not listed or out of place",
                          cpu->index, index);
-        char *const error = check_translation(memory, cpu, "fast table", cpu->space, it->vpn,
-                                              (struct tlb_half){.page = it->page,
-                                                                .node = it->node,
-                                                                .writable = !it->read_only});
+        char *const error =
+            check_translation(memory, cpu, "fast table", cpu->space, it->vpn,
+                              (struct tlb_half){.page = it->page,
+                                                .node = it->node,
+                                                .writable = it->slow_kind != MEMORY_STORE});
         if (error)
             return error;
         if (it->trigger != (it->node == cpu->node ? 0 : memory->trigger))

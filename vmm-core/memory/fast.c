@@ -17,15 +17,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define likely(condition)   __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
 #define STORES_SHIFT 32
-/* Kinds of references are counted in four 16-bit lanes of a register. */
-#define LANE_SHIFT(what) (((unsigned)(what)&MEMORY_KIND_MASK) * 16)
-#define STRETCH_MAX      65535u
-
 static inline uint64_t is_store(uint8_t what)
 {
     return (uint64_t)((what & MEMORY_KIND_MASK) == MEMORY_STORE);
@@ -117,7 +114,7 @@ static struct fast_entry *fill(struct memory *memory, struct cpu *cpu, uint64_t 
                                  .fresh_from = pmap_fresh_from(memory, half->page, half->node),
                                  .trigger = remote ? (uint16_t)memory->trigger : 0,
                                  .node = half->node & (MACHINE_NODES_MAX - 1),
-                                 .read_only = !half->writable,
+                                 .slow_kind = half->writable ? MEMORY_KIND_NONE : MEMORY_STORE,
                                  .listed = true};
     return entry;
 }
@@ -249,17 +246,37 @@ static __attribute__((noinline)) char *reference_slow(struct memory *memory, str
     return take_failure(memory);
 }
 
-/* Counters of a stretch that has been replayed. */
-static void end_stretch(struct memory *memory, struct cpu *cpu, uint64_t before, uint64_t kinds,
-                        size_t references)
+/* Fetches and stores among references, eight at a time: the two bits of the kind, in each byte. */
+static void count_kinds(const uint8_t *what, size_t references, uint64_t *fetches, uint64_t *stores)
 {
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    size_t at = 0;
+    for (; at + 8 <= references; at += 8) {
+        uint64_t low = 0;
+        memcpy(&low, what + at, sizeof low);
+        const uint64_t high = low >> 1;
+        *fetches += ((~(low | high) & ones) * ones) >> 56;
+        *stores += ((high & ~low & ones) * ones) >> 56;
+    }
+    for (; at < references; at++) {
+        *fetches += (what[at] & MEMORY_KIND_MASK) == MEMORY_FETCH;
+        *stores += is_store(what[at]);
+    }
+}
+
+/* Counters of a stretch that has been replayed. */
+static void end_stretch(struct memory *memory, struct cpu *cpu, uint64_t before,
+                        const uint8_t *what, size_t references)
+{
+    uint64_t fetches = 0;
+    uint64_t stores = 0;
+    count_kinds(what, references, &fetches, &stores);
     memory->now = before + references;
     struct memory_cpu_counters *const counters = &cpu->counters;
     counters->references += references;
-    counters->fetches += (kinds >> LANE_SHIFT(MEMORY_FETCH)) & UINT16_MAX;
-    counters->loads += ((kinds >> LANE_SHIFT(MEMORY_LOAD)) & UINT16_MAX) +
-                       ((kinds >> LANE_SHIFT(MEMORY_TOUCH)) & UINT16_MAX);
-    counters->stores += (kinds >> LANE_SHIFT(MEMORY_STORE)) & UINT16_MAX;
+    counters->fetches += fetches;
+    counters->loads += references - fetches - stores;
+    counters->stores += stores;
 }
 
 /* A stretch without an epoch's end or another border in it. Inlined for each of what changes its
@@ -273,8 +290,7 @@ static inline __attribute__((always_inline)) char *stretch(struct memory *memory
     const uint64_t *const addr = from->addr;
     const uint8_t *const what = from->what;
     const uint32_t page_shift = memory->page_shift;
-    const uint32_t fast_shift = memory->fast_shift;
-    const uint64_t fast_mask = (UINT64_C(1) << fast_shift) - 1;
+    const uint64_t fast_mask = (UINT64_C(1) << memory->fast_shift) - 1;
     const uint32_t node = cpu->node;
     const uint64_t before = memory->now;
     struct fast_entry *const fast = cpu->fast;
@@ -282,17 +298,15 @@ static inline __attribute__((always_inline)) char *stretch(struct memory *memory
     const uint8_t *const levels = from->level;
     const uint32_t *const ages = from->age;
     struct counts_pool pool = memory->counts;
-    uint64_t kinds = 0;
 
     for (size_t at = 0; at < references; at++) {
         const uint64_t vpn = addr[at] >> page_shift;
-        const uint64_t store = is_store(what[at]);
+        const uint8_t kind = what[at] & MEMORY_KIND_MASK;
         const uint64_t now = before + at + 1;
         const uint8_t level = cached ? levels[at] : CACHES_MEMORY;
         const uint32_t age = cached ? ages[at] : 0;
-        struct fast_entry *const entry = &fast[(vpn ^ (vpn >> fast_shift)) & fast_mask];
-        kinds += UINT64_C(1) << LANE_SHIFT(what[at]);
-        if (unlikely(((entry->vpn ^ vpn) | (store & entry->read_only)) != 0)) {
+        struct fast_entry *const entry = &fast[(vpn ^ (vpn >> FAST_SHIFT_LEAST)) & fast_mask];
+        if (unlikely(entry->vpn != vpn) || unlikely(kind == entry->slow_kind)) {
             memory->now = now;
             char *const error = reference_slow(memory, cpu, vpn, what[at], level, age);
             if (error)
@@ -308,6 +322,7 @@ static inline __attribute__((always_inline)) char *stretch(struct memory *memory
             count_cached(cpu, entry, what[at], level, stale);
             continue;
         }
+        const uint64_t store = kind == MEMORY_STORE;
         const bool hot =
             count_access(entry, store, counting ? counter_of(memory, &pool, entry, node) : NULL,
                          step);
@@ -320,7 +335,7 @@ static inline __attribute__((always_inline)) char *stretch(struct memory *memory
                 return take_failure(memory);
         }
     }
-    end_stretch(memory, cpu, before, kinds, references);
+    end_stretch(memory, cpu, before, what, references);
     return NULL;
 }
 
@@ -434,8 +449,7 @@ char *fast_references(struct memory *memory, struct cpu *cpu, struct replayed fr
     char *error = NULL;
     memory->acting = cpu;
     while (references && !error) {
-        size_t some =
-            least(references < STRETCH_MAX ? references : STRETCH_MAX, memory->epoch_left);
+        size_t some = least(references, memory->epoch_left);
         if (!memory->has_caches)
             some = least(some, memory->period_left);
         some = least(some, memory->check_left);

@@ -32,6 +32,7 @@ enum memory_kind {
     MEMORY_TOUCH,
 };
 #define MEMORY_KIND_MASK 3u
+#define MEMORY_KIND_NONE 4u /* a reference is never of it */
 
 /* References that a guest of its own looks at before they are replayed: they stay in the first
  * caches of the host. */
@@ -72,7 +73,8 @@ struct fast_entry {
     uint16_t trigger;   /* the node's count that makes the page hot; 0: it is local, never */
     uint8_t node : 6;   /* that serves it */
     uint8_t listed : 1; /* in cpu.live */
-    uint8_t read_only;  /* 1: a store goes the slow way; else 0 */
+    uint8_t slow_kind;  /* enum memory_kind that goes the slow way: a store to a page with replicas;
+                         * else MEMORY_KIND_NONE */
 };
 _Static_assert(sizeof(struct fast_entry) == 40, "the table stays in the host's first cache");
 
@@ -305,9 +307,11 @@ struct replayed {
 };
 char *fast_references(struct memory *memory, struct cpu *cpu, struct replayed from,
                       size_t references);
+/* The fast tables have at least so many entries, as a power of two. */
+#define FAST_SHIFT_LEAST 9
 static inline uint32_t fast_index(const struct memory *memory, uint64_t vpn)
 {
-    return (uint32_t)(vpn ^ (vpn >> memory->fast_shift)) & ((1u << memory->fast_shift) - 1);
+    return (uint32_t)(vpn ^ (vpn >> FAST_SHIFT_LEAST)) & ((1u << memory->fast_shift) - 1);
 }
 void fast_drop(struct memory *memory, struct cpu *cpu, uint64_t vpn);
 void fast_flush(struct memory *memory, struct cpu *cpu);

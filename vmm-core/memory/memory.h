@@ -22,6 +22,13 @@
  * epoch.c (time). In short:
  *  - a CPU maps the nearest copy; a page with replicas is read-only everywhere, and a store
  *    collapses it to its master copy;
+ *  - a reference that a cache served is no access: it is not in the totals of pages and traffic, nor
+ *    in what a policy counts and hears. Levels beyond the first cost execution their latency;
+ *  - a line that a cache has kept since before its page moved is not there any more: a refetch, which
+ *    stalls at the latency of the page's node, loads it, is charged to `move`, and is no access.
+ *    When a page loses a copy its lines go from all caches; when it gains a replica, from those of
+ *    the new copy's node (pmap_fresh_from() has the fine print);
+ *  - what caches write back loads the page's home, and nobody waits for it;
  *  - a full node reclaims its oldest replica, after the policy was told of the pressure; a new page
  *    falls back to the next node by distance, an action is refused;
  *  - a huge page is placed, moved and counted as one; its totals stand at its first page;
@@ -182,12 +189,13 @@ struct memory_page_state {
      * same) */
     uint32_t first_home, home;
     uint64_t replicas;      /* node mask, now */
-    uint64_t loads, stores; /* fetches and touches count as loads */
+    uint64_t loads, stores; /* accesses; fetches and touches count as loads */
     uint64_t local_accesses;
     uint32_t migrations, replications, collapses;
     bool mapped;
 };
-uint32_t memory_pages(const struct memory *memory); /* PPNs given out: 0 to this, without it */
+/* PPNs this memory has come to: 0 to this, without it. */
+uint32_t memory_pages(const struct memory *memory);
 struct memory_page_state memory_page(const struct memory *memory, uint32_t page);
 
 /* What the policy has asked for. */
