@@ -120,6 +120,31 @@ static void two_classes_agree_with_the_product_form(void **unused)
     }
 }
 
+/* With many classes or customers, what an absent one changes is found for all classes as one. */
+static void many_classes_alike_are_as_one(void **unused)
+{
+    (void)unused;
+    for (uint32_t classes = 4; classes <= 64; classes *= 2) {
+        for (double part = 0.25; part < 4; part *= 1.25) { /* of saturation */
+            double customers[64], think[64], demand[128], residence[128], exact[2];
+            for (uint32_t c = 0; c < classes; c++) {
+                customers[c] = 12;
+                think[c] = 12 * classes * part;
+                demand[2 * c] = 1;
+                demand[2 * c + 1] = 0.5;
+            }
+            const double all = 12.0 * classes;
+            const struct mva_model many = {classes, 2, customers, think, demand};
+            const struct mva_model one = {1, 2, &all, think, demand};
+            assert_true(mva_approximate(&many, residence));
+            assert_true(mva_exact(&one, exact));
+            assert_near(residence[0] + residence[1], exact[0] + exact[1], 0.08);
+            assert_near(think[0] + residence[0] + residence[1], think[0] + exact[0] + exact[1],
+                        0.02);
+        }
+    }
+}
+
 static void what_is_too_large_is_refused(void **unused)
 {
     (void)unused;
@@ -137,6 +162,7 @@ int main(void)
         cmocka_unit_test(a_balanced_network_without_thinking_has_its_formula),
         cmocka_unit_test(one_customer_never_waits),
         cmocka_unit_test(two_classes_agree_with_the_product_form),
+        cmocka_unit_test(many_classes_alike_are_as_one),
         cmocka_unit_test(what_is_too_large_is_refused),
     };
     return cmocka_run_group_tests_name("network-mva", tests, NULL, NULL);

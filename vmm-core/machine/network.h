@@ -22,10 +22,12 @@
  * station's time, up to NETWORK_OTHER_MOST of it, and makes visits that much longer.
  *
  * What is exact and what is not. Solved by mean value analysis (network-mva.h) in its approximation
- * called Linearizer, beyond 16 nodes in one that corrects for the average customer alone; the
- * tests hold them against the exact solution, closed forms and the Disco paper. CPUs of a node are
- * one class of customers, as many as make it up evenly: (sum of accesses)^2 / sum of squares, so that
- * one busy CPU among idle ones is one. Service times are taken as exponential, arrivals as spread over the epoch.
+ * called Linearizer; where that is too slow (beyond 16 nodes) or fails (dozens of CPUs near
+ * saturation), in one that corrects for the average customer alone. The tests hold both against the
+ * exact solution, closed forms and the Disco paper. CPUs of a node are one class of customers, as
+ * many as make it up evenly: (sum of accesses)^2 / sum of squares, so that one busy CPU among idle
+ * ones is one. Service times are taken as exponential, arrivals as spread over the epoch, and a CPU
+ * as waiting for one access at a time.
  *
  * Floating point, outside the path of a reference; results are rounded to integers of ps. Each epoch
  * starts from the solution of the last one; the same sequence of epochs gives the same results.
