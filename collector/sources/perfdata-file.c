@@ -14,10 +14,13 @@
 #define UNPACKED_ALLOWED ((size_t)16 << 20)  /* of a small file */
 #define ATTR_MOST        4096u               /* bytes; 136 in Linux 6.12 */
 #define IN_UNPACKED      (UINT64_C(1) << 63) /* of struct place.where */
+#define IN_AUX           (UINT64_C(1) << 62)
 
 /* Where a record is, and when it was. */
 struct place {
-    uint64_t time, where; /* offset in the file or, with IN_UNPACKED, in what was unpacked */
+    uint64_t time;
+    uint64_t where; /* offset in the file, with IN_AUX of a record of SPE; or, with IN_UNPACKED, in
+                     * what was unpacked */
 };
 
 struct perfdata_file {
@@ -31,7 +34,8 @@ struct perfdata_file {
     struct place *place;
     size_t places, places_room;
     struct perfdata_section feature[PERFDATA_FEATURES];
-    uint64_t aux_bytes;
+    struct perfdata_aux aux;
+    uint64_t aux_bytes; /* of other kinds */
 };
 
 __attribute__((format(printf, 2, 3))) static char *fail(const struct perfdata_file *file,
@@ -73,6 +77,9 @@ static struct perfdata_section section_of(const struct perfdata_file *file, uint
 
 static struct perfdata_record record_at(const struct perfdata_file *file, uint64_t where)
 {
+    if ((where & IN_AUX) != 0) {
+        return (struct perfdata_record){.type = RECORD_SPE};
+    }
     const unsigned char *at = (where & IN_UNPACKED) != 0
                                   ? file->unpacked.at + (where & ~IN_UNPACKED)
                                   : file->bytes + where;
@@ -198,9 +205,14 @@ static char *read_own_record(struct perfdata_file *file, const struct perfdata_r
         }
         return NULL;
     }
+    case RECORD_AUXTRACE_INFO:
+        perfdata_aux_info(&file->aux, body);
+        return NULL;
+    case RECORD_TIME_CONV:
+        perfdata_aux_clock(&file->aux, body);
+        return NULL;
     case RECORD_AUXTRACE:
         *more = cursor_u64(&body);
-        file->aux_bytes += *more;
         return NULL;
     case RECORD_COMPRESSED:
     case RECORD_COMPRESSED2:
@@ -208,6 +220,29 @@ static char *read_own_record(struct perfdata_file *file, const struct perfdata_r
     default:
         return NULL;
     }
+}
+
+/* The area behind an AUXTRACE record: each load and store in it is a record by itself. */
+static char *read_area(struct perfdata_file *file, const struct perfdata_record *record,
+                       size_t bytes)
+{
+    const unsigned char *area = record->body.end, *from = area, *at = area;
+    if (!file->aux.spe) {
+        file->aux_bytes += bytes;
+        return NULL;
+    }
+    if (!perfdata_aux_add(&file->aux, record->body, area, bytes)) {
+        return fail(file, "out of memory");
+    }
+    struct perfdata_spe spe;
+    char *error = NULL;
+    while (error == NULL && perfdata_spe_read(area, area + bytes, &from, &spe)) {
+        if ((spe.load || spe.store) && spe.addr != 0) {
+            error = add_place(file, (uint64_t)(at - file->bytes) | IN_AUX);
+        }
+        at = from;
+    }
+    return error;
 }
 
 /* All records of [at, end). */
@@ -231,6 +266,12 @@ static char *walk(struct perfdata_file *file, size_t at, size_t end)
         if (more > end - at - size) {
             return fail(file, "the data behind the record at byte %zu were cut off", at);
         }
+        if (record.type == RECORD_AUXTRACE) {
+            error = read_area(file, &record, (size_t)more);
+            if (error != NULL) {
+                return error;
+            }
+        }
         at += size + (size_t)more;
     }
     return file->unpacked.bytes > file->unpacked_walked
@@ -247,6 +288,17 @@ static int by_time(const void *one, const void *other)
     return a->where < b->where ? -1 : a->where > b->where;
 }
 
+static bool time_of(const struct perfdata_file *file, uint64_t record, uint64_t *time)
+{
+    if ((file->place[record].where & IN_AUX) != 0) {
+        struct perfdata_spe spe;
+        perfdata_spe_record(file, record, &spe);
+        return perfdata_aux_time(&file->aux, &spe, time);
+    }
+    struct perfdata_record found = record_at(file, file->place[record].where);
+    return perfdata_events_time(&file->events, &found, time);
+}
+
 /* What has no time stays behind the record that it follows. */
 static void sort_records(struct perfdata_file *file)
 {
@@ -254,9 +306,8 @@ static void sort_records(struct perfdata_file *file)
     bool sorted = true;
     perfdata_events_sort(&file->events);
     for (size_t i = 0; i < file->places; i++) {
-        struct perfdata_record record = record_at(file, file->place[i].where);
         uint64_t time = 0;
-        time = perfdata_events_time(&file->events, &record, &time) ? time : last;
+        time = time_of(file, i, &time) ? time : last;
         sorted = sorted && time >= last;
         file->place[i].time = last = time;
     }
@@ -435,6 +486,7 @@ void perfdata_close(struct perfdata_file *file)
         perfdata_unpacked_free(&file->unpacked);
         free(file->place);
         perfdata_events_free(&file->events);
+        perfdata_aux_free(&file->aux);
         free(file->bytes);
         free(file);
     }
@@ -466,7 +518,21 @@ struct perfdata_record perfdata_record(const struct perfdata_file *file, uint64_
 uint64_t perfdata_place(const struct perfdata_file *file, uint64_t record, bool *unpacked)
 {
     *unpacked = (file->place[record].where & IN_UNPACKED) != 0;
-    return file->place[record].where & ~IN_UNPACKED;
+    return file->place[record].where & ~(IN_UNPACKED | IN_AUX);
+}
+
+const struct perfdata_area *perfdata_spe_record(const struct perfdata_file *file, uint64_t record,
+                                                struct perfdata_spe *spe)
+{
+    const unsigned char *from = file->bytes + (file->place[record].where & ~IN_AUX);
+    const struct perfdata_area *area = perfdata_aux_find(&file->aux, from);
+    perfdata_spe_read(area->at, area->end, &from, spe);
+    return area;
+}
+
+const struct perfdata_aux *perfdata_file_aux(const struct perfdata_file *file)
+{
+    return &file->aux;
 }
 
 uint64_t perfdata_aux_bytes(const struct perfdata_file *file)

@@ -11,6 +11,7 @@
 #define DISCO_SOURCES_PERFDATA_FILE_H
 
 #include "collector/sources/input.h"
+#include "collector/sources/perfdata-aux.h"
 #include "collector/sources/perfdata-events.h"
 
 struct perfdata_file;
@@ -28,12 +29,17 @@ struct perfdata_section perfdata_feature(const struct perfdata_file *file,
 struct perfdata_cursor perfdata_cursor_of(const struct perfdata_file *file,
                                           struct perfdata_section section);
 
-/* Records of the kernel, in the order of their times; those of one time as the file has them. */
+/* Records of the kernel, and loads and stores that SPE recorded (RECORD_SPE), in the order of their
+ * times; those of one time as the file has them. */
 uint64_t perfdata_records(const struct perfdata_file *file);
 struct perfdata_record perfdata_record(const struct perfdata_file *file, uint64_t record);
 /* Its first byte in the file or, *unpacked, in what came out of compressed records. */
 uint64_t perfdata_place(const struct perfdata_file *file, uint64_t record, bool *unpacked);
-/* Bytes of AUX areas (traces of Arm SPE, Intel PT), which are passed over. */
+/* A record of SPE, and the area it stands in. */
+const struct perfdata_area *perfdata_spe_record(const struct perfdata_file *file, uint64_t record,
+                                                struct perfdata_spe *spe);
+const struct perfdata_aux *perfdata_file_aux(const struct perfdata_file *file);
+/* Bytes of AUX areas of other kinds (Intel PT and others), which are passed over. */
 uint64_t perfdata_aux_bytes(const struct perfdata_file *file);
 
 #endif

@@ -36,9 +36,11 @@ enum {
     RECORD_AUXTRACE_INFO = 70,
     RECORD_AUXTRACE = 71, /* likewise */
     RECORD_EVENT_UPDATE = 78,
+    RECORD_TIME_CONV = 79,
     RECORD_FEATURE = 80,
     RECORD_COMPRESSED = 81,
     RECORD_COMPRESSED2 = 83,
+    RECORD_SPE = 1 << 16, /* not of the format: one that hardware wrote into an AUX area */
 };
 
 /* Where fields of struct perf_event_attr are. */

@@ -5,7 +5,7 @@
 #define SLOTS_AT_FIRST 256u
 
 struct thread {
-    uint32_t tid;
+    uint32_t pid, tid;
     bool taken;
     char name[IMPORT_NAME_BYTES];
 };
@@ -63,7 +63,7 @@ static bool grow(struct perfdata_threads *threads)
     return true;
 }
 
-bool perfdata_threads_name(struct perfdata_threads *threads, uint32_t tid,
+bool perfdata_threads_name(struct perfdata_threads *threads, uint32_t pid, uint32_t tid,
                            const char name[IMPORT_NAME_BYTES])
 {
     if (threads->used * 2 >= threads->slots && !grow(threads)) {
@@ -72,6 +72,7 @@ bool perfdata_threads_name(struct perfdata_threads *threads, uint32_t tid,
     struct thread *thread = slot_of(threads, tid);
     threads->used += !thread->taken;
     thread->taken = true;
+    thread->pid = pid;
     thread->tid = tid;
     memcpy(thread->name, name, sizeof thread->name);
     return true;
@@ -80,4 +81,10 @@ bool perfdata_threads_name(struct perfdata_threads *threads, uint32_t tid,
 const char *perfdata_threads_find(const struct perfdata_threads *threads, uint32_t tid)
 {
     return slot_of(threads, tid)->name;
+}
+
+uint32_t perfdata_threads_process(const struct perfdata_threads *threads, uint32_t tid)
+{
+    const struct thread *thread = slot_of(threads, tid);
+    return thread->taken ? thread->pid : tid;
 }

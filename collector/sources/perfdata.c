@@ -1,7 +1,8 @@
 /* perf.data files: samples that carry addresses.
  *
- * A reference is a sample of an event that has addresses (PEBS, IBS, page faults, ...), a page fault
- * seen by its tracepoint, or a region that DAMON found in use, which counts as many as it saw. The
+ * A reference is a sample of an event that has addresses (PEBS, IBS, page faults, ...), a load or
+ * store that Arm SPE recorded, a page fault seen by its tracepoint, or a region that DAMON found in
+ * use, which counts as many as it saw. The
  * kind is the data source's operation, or the fault's error code; where an event has no data source
  * its name tells ("mem-loads"), and else it is a touch. What a sample does not have is not guessed:
  * without a CPU there is none unless --cpu-map gives it, and nodes come from the file's own
@@ -106,7 +107,12 @@ static unsigned columns_of(const struct perfdata *perf)
                  {SAMPLE_PHYS_ADDR, COLUMN_PHYS},
                  {SAMPLE_WEIGHT | SAMPLE_WEIGHT_STRUCT, COLUMN_LATENCY},
                  {SAMPLE_DATA_SRC, COLUMN_SOURCE}};
+    const struct perfdata_aux *aux = perfdata_file_aux(perf->file);
     unsigned columns = COLUMN_BIT(COLUMN_WEIGHT);
+    if (aux->areas > 0) { /* what a record of SPE has */
+        columns |= COLUMN_BIT(COLUMN_IP) | COLUMN_BIT(COLUMN_PHYS) | COLUMN_BIT(COLUMN_LATENCY) |
+                   COLUMN_BIT(COLUMN_SOURCE) | (aux->mult != 0 ? COLUMN_BIT(COLUMN_TIME) : 0);
+    }
     const struct perfdata_events *all = perfdata_file_events(perf->file);
     for (size_t i = 0; i < all->events; i++) {
         const struct perfdata_event *event = &all->event[i];
@@ -180,12 +186,17 @@ static char *give(struct perfdata *perf, const struct perfdata_event *event,
     return error != NULL ? error : import_give(perf->import, ref);
 }
 
+/* By the file's own account. */
+static int32_t node_of(const struct perfdata *perf, int32_t cpu)
+{
+    return cpu >= 0 && (size_t)cpu < perf->host.cpus ? perf->host.node_of[cpu] : -1;
+}
+
 /* Everything of a sample's reference but what and where it was. */
 static struct import_ref reference(struct perfdata *perf, const struct perfdata_event *event,
                                    const struct perfdata_record *record,
                                    const struct perfdata_sample *sample)
 {
-    const struct perfdata_host *host = &perf->host;
     bool sampled_cpu = (event->sample_type & SAMPLE_CPU) != 0 && sample->cpu <= INT32_MAX;
     bool own_period = (event->sample_type & SAMPLE_PERIOD) != 0;
     bool fixed_period = (event->flags & ATTR_FLAG_FREQ) == 0 && event->period != 0;
@@ -203,11 +214,8 @@ static struct import_ref reference(struct perfdata *perf, const struct perfdata_
         .pid = sample->pid,
         .tid = sample->tid,
         .cpu = sampled_cpu ? (int32_t)sample->cpu : cpu_map_cpu(perf->cpus, sample->tid),
-        .node = -1,
     };
-    if (ref.cpu >= 0 && (size_t)ref.cpu < host->cpus) {
-        ref.node = host->node_of[ref.cpu];
-    }
+    ref.node = node_of(perf, ref.cpu);
     memcpy(ref.name, perfdata_threads_find(perf->threads, sample->tid), sizeof ref.name);
     return ref;
 }
@@ -313,20 +321,62 @@ static char *read_sample(struct perfdata *perf, const struct perfdata_record *re
 static bool name_thread(struct perfdata *perf, struct perfdata_cursor body)
 {
     char name[IMPORT_NAME_BYTES] = "";
-    cursor_u32(&body);
-    uint32_t tid = cursor_u32(&body);
+    uint32_t pid = cursor_u32(&body), tid = cursor_u32(&body);
     cursor_text(&body, cursor_left(&body), name, sizeof name);
-    return perfdata_threads_name(perf->threads, tid, name);
+    return perfdata_threads_name(perf->threads, pid, tid, name);
 }
 
 /* FORK: process, its parent, thread, the thread that made it. */
 static bool inherit_name(struct perfdata *perf, struct perfdata_cursor body)
 {
     char name[IMPORT_NAME_BYTES];
-    cursor_u64(&body);
+    uint32_t pid = cursor_u32(&body);
+    cursor_u32(&body);
     uint32_t tid = cursor_u32(&body), parent = cursor_u32(&body);
     memcpy(name, perfdata_threads_find(perf->threads, parent), sizeof name);
-    return tid == parent || perfdata_threads_name(perf->threads, tid, name);
+    return tid == parent || perfdata_threads_name(perf->threads, pid, tid, name);
+}
+
+/* The event that SPE sampled, as perf names it; the first one where none has its name. */
+static const struct perfdata_event *spe_event(const struct perfdata *perf)
+{
+    const struct perfdata_events *all = perfdata_file_events(perf->file);
+    for (size_t i = 0; i < all->events; i++) {
+        if (strncmp(all->event[i].name, "arm_spe", 7) == 0) {
+            return &all->event[i];
+        }
+    }
+    return &all->event[0];
+}
+
+/* A load or store that SPE recorded. Whose it is the area tells, or else the record's context, which
+ * is a thread's id; the process is not told. */
+static char *read_spe(struct perfdata *perf, const struct perfdata_record *record, uint64_t number)
+{
+    struct perfdata_spe spe;
+    const struct perfdata_area *area = perfdata_spe_record(perf->file, number, &spe);
+    if (perfdata_file_events(perf->file)->events == 0) {
+        perf->counts.unknown_event++;
+        return NULL;
+    }
+    const struct perfdata_event *event = spe_event(perf);
+    struct perfdata_sample sample = {
+        .ip = spe.ip,
+        .phys = spe.phys,
+        .weight = spe.latency,
+        .data_src = perfdata_spe_source(&spe),
+        .period = event->period,
+        .tid = area->tid != UINT32_MAX ? area->tid : spe.context,
+        .cpu = area->cpu,
+    };
+    sample.pid = perfdata_threads_process(perf->threads, sample.tid);
+    struct import_ref ref = reference(perf, event, record, &sample);
+    ref.cpu = area->cpu <= INT32_MAX ? (int32_t)area->cpu : cpu_map_cpu(perf->cpus, sample.tid);
+    ref.node = node_of(perf, ref.cpu);
+    ref.addr = spe.addr;
+    ref.what = (uint8_t)((spe.store ? REF_STORE : REF_LOAD) | (spe.kernel ? REF_MODE_KERNEL : 0));
+    perf->counts.without_cpu += ref.cpu < 0;
+    return give(perf, event, &ref);
 }
 
 static char *read_record(struct perfdata *perf, uint64_t number)
@@ -336,6 +386,8 @@ static char *read_record(struct perfdata *perf, uint64_t number)
     switch (record.type) {
     case RECORD_SAMPLE:
         return read_sample(perf, &record, number);
+    case RECORD_SPE:
+        return read_spe(perf, &record, number);
     case RECORD_COMM:
         well = name_thread(perf, record.body);
         break;

@@ -304,6 +304,129 @@ static void samples_without_addresses_are_counted_or_refused(void **state)
                                      "samples_without_cpu=1\nsamples_of_unknown_events=1\n");
 }
 
+/* A packet of SPE, always little-endian: header, extended header or -1, payload. */
+static void put_packet(struct pd *area, unsigned header, int extended, uint64_t payload)
+{
+    pd_put(area, header, 1);
+    if (extended >= 0) {
+        pd_put(area, (unsigned)extended, 1);
+    }
+    pd_put(area, payload, 1u << ((extended >= 0 ? (unsigned)extended : header) >> 4 & 3));
+}
+
+/* Headers of Arm's manual: 0xb0 + n address n of 8 bytes, 0x98 + n counter n of 2, 0x52 events of 2,
+ * 0x49 a memory operation, 0x65 context of 4, 0x71 timestamp, 0x01 end, 0x2n 0x00 alignment. */
+static void put_operation(struct pd *area, uint64_t ip, uint64_t addr, bool store, uint64_t timer)
+{
+    put_packet(area, 0xb0, -1, ip);
+    put_packet(area, 0x65, -1, 77);
+    put_packet(area, 0x49, -1, store);
+    put_packet(area, 0x52, -1, store ? 1 << 8 | 1 << 9 | 1 << 10 | 1 << 5 : 1 << 2 | 1 << 4);
+    put_packet(area, 0x99, -1, 5);  /* issue latency */
+    put_packet(area, 0x98, -1, 43); /* total latency */
+    put_packet(area, 0x20, 0xb2, addr);
+    put_packet(area, 0xb3, -1, UINT64_C(0x8000000000000000) | (addr & 0xfff) | 0xabc000);
+    pd_put(area, 0x43, 1); /* data source of the implementation */
+    pd_put(area, 7, 1);
+    put_packet(area, 0x71, -1, timer);
+}
+
+static void put_area(uint32_t tid, uint32_t cpu, const struct pd *area)
+{
+    size_t at = pd_begin(&file, 71, 0);
+    pd_u64(&file, area->bytes);
+    pd_u64(&file, 0);
+    pd_u64(&file, 0);
+    pd_u32(&file, 0);
+    pd_u32(&file, tid);
+    pd_u32(&file, cpu);
+    pd_u32(&file, 0);
+    pd_end(&file, at);
+    pd_bytes(&file, area->at, area->bytes);
+}
+
+static void loads_and_stores_of_arm_spe_are_references(void **state)
+{
+    for (int big = 0; big < 2; big++) {
+        clear(state);
+        file.big = big != 0;
+        const struct pd_event event = {.type = 9, .period = 1024, .sample_type = PLAIN};
+        struct pd first = {0}, second = {0};
+        pd_pipe(&file);
+        pd_pipe_event(&file, &event, 128);
+        pd_comm(&file, PLAIN, 70, 77, "worker", 0, 0);
+        size_t at = pd_begin(&file, 70, 0);
+        pd_u32(&file, 4); /* Arm SPE */
+        pd_u32(&file, 0);
+        pd_end(&file, at);
+        at = pd_begin(&file, 79, 0); /* 1000 + (timer * 80 >> 1) */
+        pd_u64(&file, 1);
+        pd_u64(&file, 80);
+        pd_u64(&file, 1000);
+        pd_end(&file, at);
+        put_operation(&first, 0xa0ffff8000123450, 0xfff0000012345678, true, 31); /* kernel, EL1 */
+        put_packet(&first, 0xb0, -1, 0x401000);                                  /* a branch */
+        put_packet(&first, 0x4a, -1, 0);
+        pd_put(&first, 0x01, 1);
+        pd_put(&first, 0x25, 1); /* up to a multiple of 64 */
+        while (first.bytes % 64 != 0) {
+            pd_put(&first, 0, 1);
+        }
+        put_operation(&first, 0x8000000000401000, 0x5a007fff00000008, false, 50);
+        pd_bytes(&first, "\xb0\x01", 2); /* cut off */
+        put_operation(&second, 0x401004, 0x7fff00000010, false, 40);
+        put_area(UINT32_MAX, 3, &first);
+        put_area(78, UINT32_MAX, &second);
+        well(&defaults);
+        static const struct {
+            uint64_t ip, addr, time, tid, pid;
+            unsigned what;
+            int32_t cpu;
+        } wanted[] = {
+            {0xffffff8000123450, 0xfff0000012345678, 2240, 77, 70, REF_STORE | REF_MODE_KERNEL, 3},
+            {0x401004, 0x7fff00000010, 2600, 78, 78, REF_LOAD, -1},
+            {0x401000, 0x7fff00000008, 3000, 77, 70, REF_LOAD, 3},
+        };
+        assert_int_equal(found.refs, 3);
+        for (size_t i = 0; i < 3; i++) {
+            const struct import_ref *ref = &found.ref[i];
+            assert_int_equal(ref->column[COLUMN_IP], wanted[i].ip);
+            assert_int_equal(ref->addr, wanted[i].addr);
+            assert_int_equal(ref->column[COLUMN_TIME], wanted[i].time);
+            assert_int_equal(ref->tid, wanted[i].tid);
+            assert_int_equal(ref->pid, wanted[i].pid);
+            assert_int_equal(ref->what, wanted[i].what);
+            assert_int_equal(ref->cpu, wanted[i].cpu);
+            assert_int_equal(ref->column[COLUMN_LATENCY], 43);
+            assert_int_equal(ref->column[COLUMN_PHYS], 0xabc000 | (ref->addr & 0xfff));
+            assert_int_equal(ref->column[COLUMN_WEIGHT], 1024);
+        }
+        /* store, L3 miss, a remote cache, a walk; load, L1 hit, TLB hit */
+        assert_int_equal(found.ref[0].column[COLUMN_SOURCE],
+                         4 | (4 | 0x40 | 0x400) << 5 | UINT64_C(0x24) << 26);
+        assert_int_equal(found.ref[1].column[COLUMN_SOURCE],
+                         2 | (2 | 8) << 5 | UINT64_C(0x0a) << 26);
+        assert_string_equal(found.ref[0].name, "worker");
+        free(first.at);
+        free(second.at);
+    }
+}
+
+static void areas_of_other_hardware_are_passed_over_and_counted(void **state)
+{
+    (void)state;
+    const struct pd_event event = {.type = 4, .period = 1, .sample_type = PLAIN};
+    unsigned char bytes[24] = {0xb0};
+    const struct pd area = {.at = bytes, .bytes = sizeof bytes};
+    pd_pipe(&file);
+    pd_pipe_event(&file, &event, 128);
+    put_area(1, 1, &area);
+    put_sample(5, 6, 1000, 0x1234);
+    well(&defaults);
+    assert_int_equal(found.refs, 1);
+    assert_string_equal(found.notes, "samples_without_cpu=1\naux_bytes_not_read=24\n");
+}
+
 static void damage_is_named_by_its_byte_and_what_came_before_stays(void **state)
 {
     const struct pd_event event = {.type = 4, .period = 1, .sample_type = PLAIN};
@@ -353,6 +476,8 @@ int main(void)
         test(features_tell_of_the_machine),
         test(page_faults_of_tracepoints_are_loads_stores_and_fetches),
         test(samples_without_addresses_are_counted_or_refused),
+        test(loads_and_stores_of_arm_spe_are_references),
+        test(areas_of_other_hardware_are_passed_over_and_counted),
         test(damage_is_named_by_its_byte_and_what_came_before_stays),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
