@@ -76,6 +76,18 @@ if command -v gnuplot >/dev/null; then
 fi
 
 echo
+echo "== the caches alone (gzip, fetches and data; time, and instructions, which do not vary)"
+[ -e "$kept/caches.lackey" ] ||
+  valgrind --tool=lackey --trace-mem=yes --log-fd=9 gzip -6 -c "$kept/text" 9>&1 >/dev/null </dev/null |
+  head -n 8000000 >"$kept/caches.lackey"
+"$build/tests/bench/caches" "$kept/caches.lackey" flash-8 || fail "caches"
+"$build/tests/bench/caches" "$kept/caches.lackey" flash-8 8 || fail "caches"
+instructions=$(head -n 1000000 "$kept/caches.lackey" | valgrind --tool=callgrind --toggle-collect=caches_references \
+  --callgrind-out-file=/dev/null "$build/tests/bench/caches" - flash-8 2>&1 |
+  awk '/ns a reference/ { n = $(NF - 3) } /Collected/ { i = $NF } END { printf "%.1f", i / n / 3 }')
+echo "instructions a reference: $instructions"
+
+echo
 echo "== memory of a replay"
 "$build/tests/bench/footprint" "$kept" || fail "footprint"
 exit $missed
