@@ -182,6 +182,8 @@ static const struct template fpu_other_words[] = {
 
 static inline uint32_t random_register(struct random *random)
 {
+    if (random_below(random, 2)) /* few, so that one instruction uses what another made */
+        return 8 + random_below(random, 3);
     const uint32_t reg = random_below(random, 32);
     return reg >= 16 && reg <= 18 ? reg + 3 : reg;
 }

@@ -9,13 +9,37 @@ struct draft {
     const void *const *handler;
     const uint8_t *page; /* bytes of the frame */
     unsigned ops, place, most;
+    unsigned last;  /* what the last operation is; MIPS_MICRO_END: none that can begin a pair */
     unsigned delay; /* PLACE_DELAY in a delay slot */
 };
+
+#define PAIR_NAME(FIRST, SECOND) {MIPS_##FIRST, MIPS_##SECOND},
+static const struct {
+    uint16_t first, second;
+} pairs[] = {MIPS_PAIRS(PAIR_NAME)};
+#undef PAIR_NAME
+
+#define FIRST_PAIR (MIPS_NO_FPU + 1u)
+
+/* The handler of `first` and `second` in one, or NULL. */
+static const void *pair_handler(const struct draft *draft, unsigned first, unsigned second)
+{
+    for (unsigned i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        if (pairs[i].first == first && pairs[i].second == second)
+            return draft->handler[FIRST_PAIR + i];
+    return NULL;
+}
+
+static bool commutes(unsigned what)
+{
+    return what == MIPS_ADDU || what == MIPS_XOR || what == MIPS_OR || what == MIPS_AND;
+}
 
 static void emit(struct draft *draft, unsigned what, unsigned a, unsigned b, unsigned c,
                  uint32_t imm)
 {
-    draft->block->op[draft->ops++] = (struct mips_op){
+    struct mips_op *const op = &draft->block->op[draft->ops++];
+    *op = (struct mips_op){
         .handler = draft->handler[what],
         .imm = imm,
         .a = (uint8_t)a,
@@ -23,6 +47,20 @@ static void emit(struct draft *draft, unsigned what, unsigned a, unsigned b, uns
         .c = (uint8_t)c,
         .place = (uint8_t)(draft->place | draft->delay),
     };
+    const unsigned first = draft->last;
+    draft->last = what;
+    if (draft->ops < 2 || first >= MIPS_INSTRUCTION_COUNT)
+        return;
+    struct mips_op *const before = op - 1;
+    if (a != before->c && b == before->c && commutes(what)) {
+        op->a = (uint8_t)b;
+        op->b = (uint8_t)a;
+    }
+    const void *const pair = op->a == before->c ? pair_handler(draft, first, what) : NULL;
+    if (pair) {
+        before->handler = pair;
+        draft->last = MIPS_MICRO_END;
+    }
 }
 
 static uint32_t word_at(const struct draft *draft, unsigned place)
@@ -497,6 +535,7 @@ unsigned mips_compile(struct mips_memory *memory, struct mips_block *block, cons
     struct draft draft = {.block = block,
                           .page = page,
                           .handler = memory->handler[!!(block->variant & VARIANT_RECORD)],
+                          .last = MIPS_MICRO_END,
                           .most = most};
     if (block->variant & VARIANT_DELAY) {
         draft.delay = PLACE_DELAY;

@@ -134,6 +134,70 @@ HANDLER(SC)
     NEXT;
 }
 
+/* ------------------------------------------------------------------------------- pairs */
+
+#define FIRST_OF_PAIR(FIRST)                                                                       \
+    const uint32_t first = VALUE_##FIRST(r[op->a], r[op->b], op->imm);                             \
+    r[op->c] = first;                                                                              \
+    op++;
+#define ARITHMETIC_PAIR(FIRST, SECOND)                                                             \
+    HANDLER(PAIR_##FIRST##_##SECOND)                                                               \
+    {                                                                                              \
+        FIRST_OF_PAIR(FIRST)                                                                       \
+        r[op->c] = VALUE_##SECOND(first, r[op->b], op->imm);                                       \
+        NEXT;                                                                                      \
+    }
+#define LOAD_PAIR(FIRST, SECOND, type)                                                             \
+    HANDLER(PAIR_##FIRST##_##SECOND)                                                               \
+    {                                                                                              \
+        FIRST_OF_PAIR(FIRST)                                                                       \
+        const uint32_t address = first + op->imm;                                                  \
+        READ(type, address, address);                                                              \
+        REFERENCE(MIPS_LOAD, address, sizeof value);                                               \
+        r[op->c] = value;                                                                          \
+        NEXT;                                                                                      \
+    }
+#define PAIR_SLL                ARITHMETIC_PAIR
+#define PAIR_SRL                ARITHMETIC_PAIR
+#define PAIR_ADDU               ARITHMETIC_PAIR
+#define PAIR_ADDIU              ARITHMETIC_PAIR
+#define PAIR_SUBU               ARITHMETIC_PAIR
+#define PAIR_XOR                ARITHMETIC_PAIR
+#define PAIR_ANDI               ARITHMETIC_PAIR
+#define PAIR_OR                 ARITHMETIC_PAIR
+#define PAIR_AND                ARITHMETIC_PAIR
+#define PAIR_SLTU               ARITHMETIC_PAIR
+#define PAIR_LW(FIRST, SECOND)  LOAD_PAIR(FIRST, SECOND, uint32_t)
+#define PAIR_LBU(FIRST, SECOND) LOAD_PAIR(FIRST, SECOND, uint8_t)
+#define PAIR(FIRST, SECOND)     PAIR_##SECOND(FIRST, SECOND)
+MIPS_PAIRS(PAIR)
+
+#undef FIRST_OF_PAIR
+#undef ARITHMETIC_PAIR
+#undef LOAD_PAIR
+#undef PAIR
+#undef PAIR_SLL
+#undef PAIR_SRL
+#undef PAIR_ADDU
+#undef PAIR_ADDIU
+#undef PAIR_SUBU
+#undef PAIR_XOR
+#undef PAIR_ANDI
+#undef PAIR_OR
+#undef PAIR_AND
+#undef PAIR_SLTU
+#undef PAIR_LW
+#undef PAIR_LBU
+#undef VALUE_ADDU
+#undef VALUE_SUBU
+#undef VALUE_AND
+#undef VALUE_OR
+#undef VALUE_XOR
+#undef VALUE_SLTU
+#undef VALUE_SLL
+#undef VALUE_SRL
+#undef VALUE_ADDIU
+#undef VALUE_ANDI
 #undef TAG
 #undef CACHED
 #undef READ

@@ -54,11 +54,37 @@
     X(STALE)                                                                                       \
     X(NO_FPU)
 
-#define MIPS_NAME(NAME) MIPS_##NAME,
+/* Two operations of which the second uses the result of the first, in one: the value does not go
+ * through memory on the way. Both stay in the block; the first has the handler. X(FIRST, SECOND). */
+#define MIPS_PAIRS(X)                                                                              \
+    MIPS_PAIRS_AFTER(X, SLL)                                                                       \
+    MIPS_PAIRS_AFTER(X, SRL)                                                                       \
+    MIPS_PAIRS_AFTER(X, ADDU)                                                                      \
+    MIPS_PAIRS_AFTER(X, ADDIU)                                                                     \
+    MIPS_PAIRS_AFTER(X, SUBU)                                                                      \
+    MIPS_PAIRS_AFTER(X, XOR)                                                                       \
+    MIPS_PAIRS_AFTER(X, ANDI)
+#define MIPS_PAIRS_AFTER(X, FIRST)                                                                 \
+    X(FIRST, SLL)                                                                                  \
+    X(FIRST, SRL)                                                                                  \
+    X(FIRST, ADDU)                                                                                 \
+    X(FIRST, ADDIU)                                                                                \
+    X(FIRST, SUBU)                                                                                 \
+    X(FIRST, XOR)                                                                                  \
+    X(FIRST, ANDI)                                                                                 \
+    X(FIRST, OR)                                                                                   \
+    X(FIRST, AND)                                                                                  \
+    X(FIRST, SLTU)                                                                                 \
+    X(FIRST, LW)                                                                                   \
+    X(FIRST, LBU)
+
+#define MIPS_NAME(NAME)               MIPS_##NAME,
+#define MIPS_NAME_PAIR(FIRST, SECOND) MIPS_PAIR_##FIRST##_##SECOND,
 enum mips_micro {
     MIPS_MICRO_BEFORE = MIPS_INSTRUCTION_COUNT - 1,
-    MIPS_MICRO(MIPS_NAME) MIPS_MICRO_END
+    MIPS_MICRO(MIPS_NAME) MIPS_PAIRS(MIPS_NAME_PAIR) MIPS_MICRO_END
 };
+#undef MIPS_NAME_PAIR
 #undef MIPS_NAME
 
 struct mips_op {

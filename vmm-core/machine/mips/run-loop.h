@@ -31,11 +31,13 @@ static void RUN_LOOP(struct mips_cpu *cpu, const void *const **table)
 {
 #define MIPS_NAME(NAME, mnemonic, FORM) [MIPS_##NAME] = &&do_##NAME,
 #define MIPS_NAME_MICRO(NAME)           [MIPS_##NAME] = &&do_##NAME,
+#define MIPS_NAME_PAIR(FIRST, SECOND)   [MIPS_PAIR_##FIRST##_##SECOND] = &&do_PAIR_##FIRST##_##SECOND,
     /* cppcheck-suppress assignBoolToPointer ; addresses of labels */
-    static const void *const handlers[] = {MIPS_INSTRUCTIONS(MIPS_NAME)
-                                               MIPS_MICRO(MIPS_NAME_MICRO)};
+    static const void *const handlers[] = {MIPS_INSTRUCTIONS(MIPS_NAME) MIPS_MICRO(MIPS_NAME_MICRO)
+                                               MIPS_PAIRS(MIPS_NAME_PAIR)};
 #undef MIPS_NAME
 #undef MIPS_NAME_MICRO
+#undef MIPS_NAME_PAIR
     if (!cpu) {
         *table = handlers;
         return;
