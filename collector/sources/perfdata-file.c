@@ -1,5 +1,6 @@
 #include "collector/sources/perfdata-file.h"
 
+#include "collector/sources/perfdata-sort.h"
 #include "collector/sources/perfdata-unpack.h"
 
 #include <errno.h>
@@ -8,20 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-#define ROOM_AT_FIRST    ((size_t)1 << 16)
+#define HUGE_PAGE        ((size_t)2 << 20)
 #define UNPACKED_MOST    64u                 /* times the file */
 #define UNPACKED_ALLOWED ((size_t)16 << 20)  /* of a small file */
 #define ATTR_MOST        4096u               /* bytes; 136 in Linux 6.12 */
-#define IN_UNPACKED      (UINT64_C(1) << 63) /* of struct place.where */
-#define IN_AUX           (UINT64_C(1) << 62)
-
-/* Where a record is, and when it was. */
-struct place {
-    uint64_t time;
-    uint64_t where; /* offset in the file, with IN_AUX of a record of SPE; or, with IN_UNPACKED, in
-                     * what was unpacked */
-};
+#define IN_UNPACKED      (UINT64_C(1) << 63) /* of struct perfdata_place.where */
+#define IN_AUX           (UINT64_C(1) << 62) /* a record of SPE */
 
 struct perfdata_file {
     const char *name;
@@ -31,7 +26,7 @@ struct perfdata_file {
     struct perfdata_unpacked unpacked;
     size_t unpacked_walked;
     struct perfdata_events events;
-    struct place *place;
+    struct perfdata_place *place;
     size_t places, places_room;
     struct perfdata_section feature[PERFDATA_FEATURES];
     struct perfdata_aux aux;
@@ -96,7 +91,7 @@ static char *add_place(struct perfdata_file *file, uint64_t where)
 {
     if (file->places == file->places_room) {
         size_t room = file->places_room * 2 + 1024;
-        struct place *larger = realloc(file->place, room * sizeof *larger);
+        struct perfdata_place *larger = realloc(file->place, room * sizeof *larger);
         if (larger == NULL) {
             return fail(file, "out of memory");
         }
@@ -279,15 +274,6 @@ static char *walk(struct perfdata_file *file, size_t at, size_t end)
                : NULL;
 }
 
-static int by_time(const void *one, const void *other)
-{
-    const struct place *a = one, *b = other;
-    if (a->time != b->time) {
-        return a->time < b->time ? -1 : 1;
-    }
-    return a->where < b->where ? -1 : a->where > b->where;
-}
-
 static bool time_of(const struct perfdata_file *file, uint64_t record, uint64_t *time)
 {
     if ((file->place[record].where & IN_AUX) != 0) {
@@ -300,7 +286,7 @@ static bool time_of(const struct perfdata_file *file, uint64_t record, uint64_t 
 }
 
 /* What has no time stays behind the record that it follows. */
-static void sort_records(struct perfdata_file *file)
+static char *sort_records(struct perfdata_file *file)
 {
     uint64_t last = 0;
     bool sorted = true;
@@ -311,9 +297,7 @@ static void sort_records(struct perfdata_file *file)
         sorted = sorted && time >= last;
         file->place[i].time = last = time;
     }
-    if (!sorted) {
-        qsort(file->place, file->places, sizeof *file->place, by_time);
-    }
+    return sorted || perfdata_sort(&file->place, file->places) ? NULL : fail(file, "out of memory");
 }
 
 /* ------------------------------------------------------------------------------------- the header */
@@ -434,18 +418,33 @@ static char *read_header(struct perfdata_file *file)
     return read_file(file);
 }
 
+/* More memory, in pages of 2 MiB where the kernel has them: a file is read once, and a fault for
+ * each 4 KiB would take as long as the reading. */
+static bool more_bytes(struct perfdata_file *file, size_t *room, size_t expected)
+{
+    size_t larger_room = *room == 0 ? expected + 1 : *room * 2;
+    larger_room = (larger_room + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    unsigned char *larger = aligned_alloc(HUGE_PAGE, larger_room);
+    if (larger == NULL) {
+        return false;
+    }
+    madvise(larger, larger_room, MADV_HUGEPAGE);
+    if (file->size > 0) {
+        memcpy(larger, file->bytes, file->size);
+    }
+    free(file->bytes);
+    file->bytes = larger;
+    *room = larger_room;
+    return true;
+}
+
 /* The whole input into memory. Unpacked as other input is; what could be read is kept. */
 static char *slurp(struct input *input, struct perfdata_file *file, char **damage)
 {
     size_t room = 0;
     while (!input_ended(input) && *damage == NULL) {
-        if (file->size == room) {
-            room = room == 0 ? ROOM_AT_FIRST : room * 2;
-            unsigned char *larger = realloc(file->bytes, room);
-            if (larger == NULL) {
-                return fail(file, "out of memory: the file is read into it as a whole");
-            }
-            file->bytes = larger;
+        if (file->size == room && !more_bytes(file, &room, (size_t)input_bytes_total(input))) {
+            return fail(file, "out of memory: the file is read into it as a whole");
         }
         size_t got = 0;
         *damage = input_read(input, (char *)file->bytes + file->size, room - file->size, &got);
@@ -475,7 +474,13 @@ char *perfdata_open(struct input *input, struct perfdata_file **out, char **dama
     } else {
         free(error);
     }
-    sort_records(file);
+    error = sort_records(file);
+    if (error != NULL) {
+        free(*damage);
+        *damage = NULL;
+        perfdata_close(file);
+        return error;
+    }
     *out = file;
     return NULL;
 }

@@ -4,7 +4,7 @@
  * believed: every size is checked, and what is damaged is named by its byte in the file (or in what
  * came out of its compressed records); what stands before the damage is kept.
  *
- * Memory: the file, 16 bytes a record, and what compressed records hold, of which at most 64 times
+ * Memory: the file, 32 bytes a record, and what compressed records hold, of which at most 64 times
  * the file is unpacked. Errors as in collector/trace/writer.h.
  */
 #ifndef DISCO_SOURCES_PERFDATA_FILE_H

@@ -192,32 +192,33 @@ static int32_t node_of(const struct perfdata *perf, int32_t cpu)
     return cpu >= 0 && (size_t)cpu < perf->host.cpus ? perf->host.node_of[cpu] : -1;
 }
 
+/* References that one of the event's samples stands for. */
+static uint64_t weight_of(const struct perfdata_event *event, const struct perfdata_sample *sample)
+{
+    if ((event->sample_type & SAMPLE_PERIOD) != 0) {
+        return sample->period;
+    }
+    return (event->flags & ATTR_FLAG_FREQ) == 0 && event->period != 0 ? event->period : 1;
+}
+
 /* Everything of a sample's reference but what and where it was. */
-static struct import_ref reference(struct perfdata *perf, const struct perfdata_event *event,
-                                   const struct perfdata_record *record,
-                                   const struct perfdata_sample *sample)
+static void set_reference(struct perfdata *perf, const struct perfdata_event *event,
+                          const struct perfdata_record *record,
+                          const struct perfdata_sample *sample, struct import_ref *ref)
 {
     bool sampled_cpu = (event->sample_type & SAMPLE_CPU) != 0 && sample->cpu <= INT32_MAX;
-    bool own_period = (event->sample_type & SAMPLE_PERIOD) != 0;
-    bool fixed_period = (event->flags & ATTR_FLAG_FREQ) == 0 && event->period != 0;
-    struct import_ref ref = {
-        .column = {[COLUMN_TIME] = record->time_ns,
-                   [COLUMN_IP] = sample->ip,
-                   [COLUMN_PHYS] = sample->phys,
-                   [COLUMN_LATENCY] = sample->weight,
-                   [COLUMN_SOURCE] = sample->data_src,
-                   [COLUMN_WEIGHT] = own_period     ? sample->period
-                                     : fixed_period ? event->period
-                                                    : 1},
-        .space = sample->pid,
-        .stream = sample->tid,
-        .pid = sample->pid,
-        .tid = sample->tid,
-        .cpu = sampled_cpu ? (int32_t)sample->cpu : cpu_map_cpu(perf->cpus, sample->tid),
-    };
-    ref.node = node_of(perf, ref.cpu);
-    memcpy(ref.name, perfdata_threads_find(perf->threads, sample->tid), sizeof ref.name);
-    return ref;
+    ref->column[COLUMN_TIME] = record->time_ns;
+    ref->column[COLUMN_IP] = sample->ip;
+    ref->column[COLUMN_PHYS] = sample->phys;
+    ref->column[COLUMN_LATENCY] = sample->weight;
+    ref->column[COLUMN_SOURCE] = sample->data_src;
+    ref->column[COLUMN_WEIGHT] = weight_of(event, sample);
+    ref->column[COLUMN_SIZE] = 0;
+    ref->space = ref->pid = sample->pid;
+    ref->stream = ref->tid = sample->tid;
+    ref->cpu = sampled_cpu ? (int32_t)sample->cpu : cpu_map_cpu(perf->cpus, sample->tid);
+    ref->node = node_of(perf, ref->cpu);
+    memcpy(ref->name, perfdata_threads_find(perf->threads, sample->tid), sizeof ref->name);
 }
 
 static char *give_fault(struct perfdata *perf, const struct perfdata_event *event,
@@ -296,7 +297,8 @@ static char *read_sample(struct perfdata *perf, const struct perfdata_record *re
         return bad_sample(perf, number, "is shorter than its fields");
     }
     enum perfdata_tracepoint_kind kind = TRACEPOINT_KINDS;
-    struct import_ref ref = reference(perf, event, record, &sample);
+    struct import_ref ref;
+    set_reference(perf, event, record, &sample, &ref);
     if (perfdata_tracepoint_of(perf->tracepoint, event, &kind)) {
         return give_traced(perf, event, kind, &sample, &ref, number);
     }
@@ -370,7 +372,8 @@ static char *read_spe(struct perfdata *perf, const struct perfdata_record *recor
         .cpu = area->cpu,
     };
     sample.pid = perfdata_threads_process(perf->threads, sample.tid);
-    struct import_ref ref = reference(perf, event, record, &sample);
+    struct import_ref ref;
+    set_reference(perf, event, record, &sample, &ref);
     ref.cpu = area->cpu <= INT32_MAX ? (int32_t)area->cpu : cpu_map_cpu(perf->cpus, sample.tid);
     ref.node = node_of(perf, ref.cpu);
     ref.addr = spe.addr;
