@@ -1,17 +1,10 @@
-#include "vmm-core/machine/mips/internal.h"
+#include "vmm-core/machine/mips/compile.h"
 
 #include <string.h>
 
 #define MAJOR_COP0 0x10u
 
-struct draft {
-    struct mips_block *block;
-    const void *const *handler;
-    const uint8_t *page; /* bytes of the frame */
-    unsigned ops, place, most;
-    unsigned last;  /* what the last operation is; MIPS_MICRO_END: none that can begin a pair */
-    unsigned delay; /* PLACE_DELAY in a delay slot */
-};
+/* ------------------------------------------------------------------------------- operations */
 
 #define PAIR_NAME(FIRST, SECOND) {MIPS_##FIRST, MIPS_##SECOND},
 static const struct {
@@ -35,8 +28,7 @@ static bool commutes(unsigned what)
     return what == MIPS_ADDU || what == MIPS_XOR || what == MIPS_OR || what == MIPS_AND;
 }
 
-static void emit(struct draft *draft, unsigned what, unsigned a, unsigned b, unsigned c,
-                 uint32_t imm)
+void mips_emit(struct draft *draft, unsigned what, unsigned a, unsigned b, unsigned c, uint32_t imm)
 {
     struct mips_op *const op = &draft->block->op[draft->ops++];
     *op = (struct mips_op){
@@ -75,189 +67,7 @@ static uint32_t pc_of(const struct draft *draft)
     return draft->block->address + 4 * draft->place;
 }
 
-/* Writes to register 0 go where nobody looks. */
-static unsigned written(unsigned reg)
-{
-    return reg ? reg : 32;
-}
-
-/* ------------------------------------------------------------------------------- the FPU */
-
-static bool is_double(enum mips_instruction instruction)
-{
-    return (instruction >= MIPS_ADD_D && instruction <= MIPS_NMSUB_D) ||
-           instruction == MIPS_CVT_S_D;
-}
-
-/* 64-bit operands: bit 0 the sources, bit 1 the destination. */
-static unsigned wide_operands(enum mips_instruction instruction)
-{
-    switch (instruction) {
-    case MIPS_ROUND_L_S:
-    case MIPS_TRUNC_L_S:
-    case MIPS_CEIL_L_S:
-    case MIPS_FLOOR_L_S:
-    case MIPS_CVT_L_S:
-    case MIPS_CVT_D_S:
-    case MIPS_CVT_D_W:
-        return 2;
-    case MIPS_ROUND_W_D:
-    case MIPS_TRUNC_W_D:
-    case MIPS_CEIL_W_D:
-    case MIPS_FLOOR_W_D:
-    case MIPS_CVT_W_D:
-    case MIPS_CVT_S_D:
-    case MIPS_CVT_S_L:
-    case MIPS_C_D:
-        return 1;
-    case MIPS_CVT_D_L:
-    case MIPS_LDC1:
-    case MIPS_SDC1:
-    case MIPS_LDXC1:
-    case MIPS_SDXC1:
-    case MIPS_LUXC1:
-    case MIPS_SUXC1:
-        return 3;
-    default:
-        return is_double(instruction) ? 3 : 0;
-    }
-}
-
-/* Instructions on 64-bit integers, and unaligned indexed ones, ask for 64-bit registers. */
-static bool needs_fr(enum mips_instruction instruction)
-{
-    switch (instruction) {
-    case MIPS_ROUND_L_S:
-    case MIPS_TRUNC_L_S:
-    case MIPS_CEIL_L_S:
-    case MIPS_FLOOR_L_S:
-    case MIPS_CVT_L_S:
-    case MIPS_ROUND_L_D:
-    case MIPS_TRUNC_L_D:
-    case MIPS_CEIL_L_D:
-    case MIPS_FLOOR_L_D:
-    case MIPS_CVT_L_D:
-    case MIPS_CVT_S_L:
-    case MIPS_CVT_D_L:
-    case MIPS_LUXC1:
-    case MIPS_SUXC1:
-        return true;
-    default:
-        return false;
-    }
-}
-
-static unsigned fpu_word(const struct draft *draft, unsigned reg)
-{
-    return draft->block->variant & VARIANT_FR ? 2 * reg : reg;
-}
-
-/* A double in an odd register is no register with FR=0. */
-static bool registers_exist(const struct draft *draft, enum mips_instruction instruction,
-                            uint32_t word)
-{
-    if (draft->block->variant & VARIANT_FR)
-        return true;
-    if (needs_fr(instruction))
-        return false;
-    const unsigned wide = wide_operands(instruction), fs = mips_rd(word), ft = mips_rt(word),
-                   fd = mips_sa(word);
-    const unsigned source = wide & 1, target = wide >> 1;
-    switch (mips_form(instruction)) {
-    case MIPS_FORM_FD_FS_FT:
-        return !((fs & source) | (ft & source) | (fd & target));
-    case MIPS_FORM_FD_FR_FS_FT:
-        return !((fs & source) | (ft & source) | (mips_rs(word) & source) | (fd & target));
-    case MIPS_FORM_CC_FS_FT:
-        return !((fs & source) | (ft & source));
-    case MIPS_FORM_FD_FS:
-    case MIPS_FORM_FD_FS_CC:
-    case MIPS_FORM_FD_FS_RT:
-        return !((fs & source) | (fd & target));
-    case MIPS_FORM_FT_MEMORY:
-        return !(ft & source);
-    case MIPS_FORM_FD_INDEXED:
-        return !(fd & target);
-    case MIPS_FORM_FS_INDEXED:
-        return !(fs & source);
-    default:
-        return true;
-    }
-}
-
-/* Condition code `cc` as its bit of FCSR: 0 stands apart from 1-7. */
-static uint32_t condition_bit(unsigned cc)
-{
-    return UINT32_C(1) << (cc ? 24 + cc : 23);
-}
-
-static bool uses_fpu(uint32_t word)
-{
-    switch (word >> 26) {
-    case 0x00:
-        return (word & 63) == 0x01;
-    case 0x11:
-    case 0x13:
-    case 0x31:
-    case 0x35:
-    case 0x39:
-    case 0x3d:
-        return true;
-    default:
-        return false;
-    }
-}
-
-static void emit_fpu(struct draft *draft, enum mips_instruction instruction, uint32_t word)
-{
-    const unsigned fs = fpu_word(draft, mips_rd(word)), ft = fpu_word(draft, mips_rt(word)),
-                   fd = fpu_word(draft, mips_sa(word));
-    const bool fr = draft->block->variant & VARIANT_FR;
-    switch (mips_form(instruction)) {
-    case MIPS_FORM_RT_FS: {
-        /* the high halves, with FR=0, are the odd registers */
-        const unsigned high = instruction == MIPS_MFHC1 || instruction == MIPS_MTHC1;
-        const unsigned half = !high ? fs : fr ? fs + 1 : fs | 1;
-        emit(draft, instruction, mips_rt(word), half, written(mips_rt(word)), 0);
-        break;
-    }
-    case MIPS_FORM_RT_CONTROL:
-        emit(draft, instruction, mips_rt(word), mips_rd(word), written(mips_rt(word)), 0);
-        break;
-    case MIPS_FORM_RD_RS_CC:
-        emit(draft, instruction, mips_rs(word), 0, written(mips_rd(word)),
-             condition_bit(word >> 18 & 7));
-        break;
-    case MIPS_FORM_FD_FS_CC:
-        emit(draft, instruction, fs, 0, fd, condition_bit(word >> 18 & 7));
-        break;
-    case MIPS_FORM_FD_FS_RT:
-        emit(draft, instruction, fs, mips_rt(word), fd, 0);
-        break;
-    case MIPS_FORM_CC_FS_FT:
-        emit(draft, instruction, fs, ft, word & 15, condition_bit(word >> 8 & 7));
-        break;
-    case MIPS_FORM_FD_FR_FS_FT:
-        emit(draft, instruction, fs, ft, fd, fpu_word(draft, mips_rs(word)));
-        break;
-    case MIPS_FORM_FT_MEMORY:
-        emit(draft, instruction, mips_rs(word), ft, ft, mips_signed(word));
-        break;
-    case MIPS_FORM_FD_INDEXED:
-        emit(draft, instruction, mips_rs(word), mips_rt(word), fd, 0);
-        break;
-    case MIPS_FORM_FS_INDEXED:
-        emit(draft, instruction, mips_rs(word), mips_rt(word), fs, 0);
-        break;
-    case MIPS_FORM_HINT_INDEXED: /* a prefetch has no effect that a program could see */
-        break;
-    default:
-        emit(draft, instruction, fs, ft, fd, 0);
-        break;
-    }
-}
-
-/* ------------------------------------------------------------------------------- all the rest */
+/* ------------------------------------------------------------------------------- instructions */
 
 /* Into nowhere and without effects: not worth an operation. */
 static bool is_nothing(enum mips_instruction instruction, uint32_t word)
@@ -291,55 +101,55 @@ static void emit_plain(struct draft *draft, enum mips_instruction instruction, u
         return;
     switch (mips_form(instruction)) {
     case MIPS_FORM_RT_UPPER:
-        emit(draft, MIPS_SET, 0, 0, written(rt), word << 16);
+        mips_emit(draft, MIPS_SET, 0, 0, mips_written(rt), word << 16);
         break;
     case MIPS_FORM_RD_RT_SA:
-        emit(draft, instruction, rt, 0, written(rd), sa);
+        mips_emit(draft, instruction, rt, 0, mips_written(rd), sa);
         break;
     case MIPS_FORM_RD_RT_RS:
-        emit(draft, instruction, rt, rs, written(rd), 0);
+        mips_emit(draft, instruction, rt, rs, mips_written(rd), 0);
         break;
     case MIPS_FORM_RT_RS_SIGNED:
         if (!rs && (instruction == MIPS_ADDIU || instruction == MIPS_ADDI))
-            emit(draft, MIPS_SET, 0, 0, written(rt), mips_signed(word));
+            mips_emit(draft, MIPS_SET, 0, 0, mips_written(rt), mips_signed(word));
         else
-            emit(draft, instruction, rs, 0, written(rt), mips_signed(word));
+            mips_emit(draft, instruction, rs, 0, mips_written(rt), mips_signed(word));
         break;
     case MIPS_FORM_RT_RS_UNSIGNED:
-        emit(draft, instruction, rs, 0, written(rt), mips_unsigned(word));
+        mips_emit(draft, instruction, rs, 0, mips_written(rt), mips_unsigned(word));
         break;
     case MIPS_FORM_RT_RS_EXT: /* position in b, mask in imm */
-        emit(draft, instruction, rs, sa, written(rt), (uint32_t)(UINT64_C(2) << rd) - 1);
+        mips_emit(draft, instruction, rs, sa, mips_written(rt), (uint32_t)(UINT64_C(2) << rd) - 1);
         break;
     case MIPS_FORM_RT_RS_INS: /* mask in place in imm */
-        emit(draft, instruction, rs, rt, written(rt),
-             (uint32_t)((UINT64_C(2) << rd) - (UINT64_C(1) << sa)));
+        mips_emit(draft, instruction, rs, rt, mips_written(rt),
+                  (uint32_t)((UINT64_C(2) << rd) - (UINT64_C(1) << sa)));
         break;
     case MIPS_FORM_RD_RT:
-        emit(draft, instruction, rt, 0, written(rd), 0);
+        mips_emit(draft, instruction, rt, 0, mips_written(rd), 0);
         break;
     case MIPS_FORM_RT_MEMORY:
     case MIPS_FORM_HINT_MEMORY:
-        emit(draft, instruction, rs, rt, written(rt), mips_signed(word));
+        mips_emit(draft, instruction, rs, rt, mips_written(rt), mips_signed(word));
         break;
     case MIPS_FORM_MEMORY:
     case MIPS_FORM_RS_SIGNED:
-        emit(draft, instruction, rs, 0, 0, mips_signed(word));
+        mips_emit(draft, instruction, rs, 0, 0, mips_signed(word));
         break;
     case MIPS_FORM_RT:
-        emit(draft, instruction, 0, 0, written(rt), 0);
+        mips_emit(draft, instruction, 0, 0, mips_written(rt), 0);
         break;
     case MIPS_FORM_RT_CP0:
-        emit(draft, instruction, rt, rd, written(rt), word & 7);
+        mips_emit(draft, instruction, rt, rd, mips_written(rt), word & 7);
         break;
     case MIPS_FORM_RT_HARDWARE:
-        emit(draft, instruction, 0, rd, written(rt), 0);
+        mips_emit(draft, instruction, 0, rd, mips_written(rt), 0);
         break;
     case MIPS_FORM_NONE:
-        emit(draft, instruction, 0, word >> 26 == MAJOR_COP0 ? RESERVED_COP0 : 0, 0, 0);
+        mips_emit(draft, instruction, 0, word >> 26 == MAJOR_COP0 ? RESERVED_COP0 : 0, 0, 0);
         break;
     default:
-        emit(draft, instruction, rs, rt, written(rd), 0);
+        mips_emit(draft, instruction, rs, rt, mips_written(rd), 0);
         break;
     }
 }
@@ -379,13 +189,14 @@ static enum mips_instruction emit_instruction(struct draft *draft)
     enum mips_instruction instruction = mips_decode(word);
     if (draft->delay && (is_branch(instruction) || instruction == MIPS_ERET))
         instruction = MIPS_RESERVED;
-    if (uses_fpu(word)) {
+    if (mips_uses_fpu(word)) {
         if (!(draft->block->variant & VARIANT_FPU))
-            emit(draft, MIPS_NO_FPU, 0, 0, 0, 0);
-        else if (instruction == MIPS_RESERVED || !registers_exist(draft, instruction, word))
-            emit(draft, MIPS_RESERVED, 0, 0, 0, 0);
+            mips_emit(draft, MIPS_NO_FPU, 0, 0, 0, 0);
+        else if (instruction == MIPS_RESERVED ||
+                 !mips_fpu_registers_exist(draft, instruction, word))
+            mips_emit(draft, MIPS_RESERVED, 0, 0, 0, 0);
         else
-            emit_fpu(draft, instruction, word);
+            mips_emit_fpu(draft, instruction, word);
     } else {
         emit_plain(draft, instruction, word);
     }
@@ -417,7 +228,7 @@ static struct branch read_branch(const struct draft *draft, uint32_t word)
         branch.instruction = branch.instruction == MIPS_BLTZAL ? MIPS_BLTZ : MIPS_BGEZ;
     } else if (named == MIPS_JAL || named == MIPS_JALR) {
         branch.links = true;
-        branch.link_to = named == MIPS_JAL ? 31 : written(mips_rd(word));
+        branch.link_to = named == MIPS_JAL ? 31 : mips_written(mips_rd(word));
     }
     if (mips_form(named) == MIPS_FORM_RS_RT_OFFSET)
         branch.rt = mips_rt(word);
@@ -432,7 +243,7 @@ static struct branch read_branch(const struct draft *draft, uint32_t word)
 static bool slot_interferes(const struct branch *branch, uint32_t word)
 {
     if (mips_form(branch->instruction) == MIPS_FORM_CC_OFFSET)
-        return uses_fpu(word);
+        return mips_uses_fpu(word);
     if (branch->instruction == MIPS_J || branch->instruction == MIPS_JAL)
         return false;
     if (branch->links && branch->link_to == branch->rs)
@@ -488,7 +299,7 @@ static void emit_branch(struct draft *draft, uint32_t word)
     const unsigned cc = word >> 18 & 7;
     const unsigned c = condition_code ? (cc ? 24 + cc : 23) : 0; /* the bit of FCSR */
     if (condition_code && !(draft->block->variant & VARIANT_FPU)) {
-        emit(draft, MIPS_NO_FPU, 0, 0, 0, 0);
+        mips_emit(draft, MIPS_NO_FPU, 0, 0, 0, 0);
         draft->place++;
         return;
     }
@@ -499,34 +310,34 @@ static void emit_branch(struct draft *draft, uint32_t word)
     /* a register that is both link and operand is read first */
     const bool link_first = branch.links && branch.link_to != branch.rs;
     if (link_first)
-        emit(draft, MIPS_SET, 0, 0, branch.link_to, pc_of(draft) + 8);
+        mips_emit(draft, MIPS_SET, 0, 0, branch.link_to, pc_of(draft) + 8);
     unsigned end;
     if (!before) {
         end = end_of(branch.instruction);
     } else if (branch.conditional) { /* the likely form is the next in the list */
-        emit(draft, (unsigned)branch.instruction + branch.likely, branch.rs, branch.rt, c,
-             branch.target);
+        mips_emit(draft, (unsigned)branch.instruction + branch.likely, branch.rs, branch.rt, c,
+                  branch.target);
         end = branch.likely && !split ? MIPS_END_JUMP : MIPS_END_CONDITION;
     } else if (end_of(branch.instruction) == MIPS_END_REGISTER) {
-        emit(draft, MIPS_TARGET, branch.rs, 0, 0, 0);
+        mips_emit(draft, MIPS_TARGET, branch.rs, 0, 0, 0);
         end = MIPS_END_TARGET;
     } else {
         end = MIPS_END_JUMP;
     }
     if (branch.links && !link_first)
-        emit(draft, MIPS_SET, 0, 0, branch.link_to, pc_of(draft) + 8);
+        mips_emit(draft, MIPS_SET, 0, 0, branch.link_to, pc_of(draft) + 8);
     draft->place++;
     if (split) {
         const unsigned across = end == MIPS_END_CONDITION ? MIPS_SPLIT_CONDITION
                                 : end == MIPS_END_JUMP    ? MIPS_SPLIT_JUMP
                                                           : MIPS_SPLIT_TARGET;
-        emit(draft, across, 0, 0, 0, branch.target);
+        mips_emit(draft, across, 0, 0, 0, branch.target);
         return;
     }
     draft->delay = PLACE_DELAY;
     emit_instruction(draft);
     draft->place++;
-    emit(draft, end, branch.rs, branch.rt, c, branch.target);
+    mips_emit(draft, end, branch.rs, branch.rt, c, branch.target);
 }
 
 unsigned mips_compile(struct mips_memory *memory, struct mips_block *block, const uint8_t *page,
@@ -541,7 +352,7 @@ unsigned mips_compile(struct mips_memory *memory, struct mips_block *block, cons
         draft.delay = PLACE_DELAY;
         emit_instruction(&draft);
         draft.place++;
-        emit(&draft, MIPS_END_DELAY, 0, 0, 0, 0);
+        mips_emit(&draft, MIPS_END_DELAY, 0, 0, 0, 0);
         block->count = 1;
         return draft.ops;
     }
@@ -560,6 +371,6 @@ unsigned mips_compile(struct mips_memory *memory, struct mips_block *block, cons
             break;
     }
     block->count = (uint16_t)draft.place;
-    emit(&draft, MIPS_END_FALL, 0, 0, 0, 0);
+    mips_emit(&draft, MIPS_END_FALL, 0, 0, 0, 0);
     return draft.ops;
 }
