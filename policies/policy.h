@@ -16,8 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* 2: struct policy_page, for which the policy has the room, has grown. */
-#define DISCO_POLICY_ABI 2u
+/* 3: services, host and wants have grown: notes, interrupts, bandwidths. */
+#define DISCO_POLICY_ABI 3u
 
 /* What a policy may listen to. */
 enum policy_signal {
@@ -86,6 +86,8 @@ struct policy_services {
     uint64_t (*random)(struct policy_host *);
     enum policy_answer (*split)(struct policy_host *, uint32_t page, const char *reason);
     enum policy_answer (*merge)(struct policy_host *, uint32_t page, const char *reason);
+    void *(*note)(struct policy_host *, uint32_t page);
+    void (*interrupt)(struct policy_host *, uint32_t cpu);
 };
 
 struct policy_host {
@@ -95,6 +97,9 @@ struct policy_host {
     const uint64_t *frames;     /* [nodes] frames the node has; 0: no memory */
     uint64_t with_memory;       /* bit n: node n has memory */
     uint64_t with_cpus;         /* bit n: node n has CPUs */
+    /* [nodes] what a node's memory gives at most: the end of the machine's curve for it, else a line in
+     * each service_ps; 0: the machine does not say */
+    const uint32_t *mb_per_s;
 };
 
 /* Moves the master copy; replicas are collapsed first. `reason`: a literal, kept in run_action. */
@@ -142,6 +147,20 @@ static inline uint64_t policy_free_frames(struct policy_host *host, uint32_t nod
 {
     return host->services->free_frames(host, node);
 }
+/* What the policy keeps about a page: policy_wants.note_bytes, zeroed at first, aligned to 8. Good until
+ * the next call. A huge page has that of its first page. NULL: no such page, no notes were asked for, or
+ * memory is short and the run ends. */
+static inline void *policy_note(struct policy_host *host, uint32_t page)
+{
+    return host->services->note(host, page);
+}
+/* The policy's handler has run on that CPU: it costs what a hot page costs, costs.hot_page_ns, and is
+ * counted as one. For policies that decide by POLICY_SIGNAL_REFERENCE, which is free, what hardware
+ * would tell by an interrupt or a fault; POLICY_SIGNAL_HOT has been charged already. */
+static inline void policy_interrupt(struct policy_host *host, uint32_t cpu)
+{
+    host->services->interrupt(host, cpu);
+}
 /* 64 seeded random bits. */
 static inline uint64_t policy_random(struct policy_host *host)
 {
@@ -165,6 +184,7 @@ struct policy_wants {
     uint64_t reference_period; /* POLICY_SIGNAL_REFERENCE: every nth */
     bool
         tables; /* place() is asked for page tables too; otherwise they go where they are first used */
+    uint32_t note_bytes; /* policy_note() of each page; 0: none */
 };
 
 struct policy_setup {

@@ -213,6 +213,7 @@ struct memory {
     struct caches_outcome outcome;              /* of a guest of its own */
     uint64_t tlb_random, policy_random;         /* generators: neither disturbs the other */
     uint64_t *host_frames;                      /* [nodes] */
+    uint32_t *host_mb_per_s;                    /* [nodes] */
     struct node *node;                          /* [nodes] */
 
     struct cpu **cpu;  /* [machine cpus] NULL: not used yet */
@@ -235,6 +236,8 @@ struct memory {
     struct copy *copy;
     uint32_t wides, wides_room, acteds, acteds_room, copies, copies_room, copies_free;
     struct counts_pool counts;
+    uint64_t *note; /* [notes_room][note_words] the policy's, by page; those of notes are in use */
+    uint32_t notes, notes_room, note_words;
     struct frame *frame;
     uint32_t frames, frames_room;
     struct tables tables;

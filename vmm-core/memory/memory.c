@@ -64,6 +64,21 @@ static void sort_by_distance(struct memory *memory, uint32_t from)
     }
 }
 
+#define MB_PER_S_OF_BYTE_PER_PS 1000000u
+
+/* policy_host.mb_per_s of a node. */
+static uint32_t bandwidth(const struct machine *machine, const struct machine_node *node)
+{
+    if (!node->memory_bytes)
+        return 0;
+    if (node->curve_points)
+        return machine->curve[node->curve + node->curve_points - 1].mb_per_s;
+    if (!node->service_ps)
+        return 0;
+    const uint64_t line = network_line_bytes(machine);
+    return (uint32_t)(line * MB_PER_S_OF_BYTE_PER_PS / node->service_ps);
+}
+
 static char *set_up_nodes(struct memory *memory)
 {
     const struct machine *const machine = memory->machine;
@@ -73,6 +88,7 @@ static char *set_up_nodes(struct memory *memory)
         it->frames = frames < FRAMES_MOST ? frames : FRAMES_MOST - 1;
         it->free = it->oldest = it->newest = MEMORY_NONE;
         memory->host_frames[node] = it->frames;
+        memory->host_mb_per_s[node] = bandwidth(machine, &machine->node[node]);
         memory->nodes_with_memory += it->frames != 0;
         memory->host.with_memory |= (uint64_t)(it->frames != 0) << node;
     }
@@ -107,6 +123,7 @@ static char *allocate(struct memory *memory)
     const size_t nodes = memory->nodes;
     memory->node = calloc(nodes, sizeof *memory->node);
     memory->host_frames = calloc(nodes, sizeof *memory->host_frames);
+    memory->host_mb_per_s = calloc(nodes, sizeof *memory->host_mb_per_s);
     memory->epoch_accesses = calloc(nodes, sizeof *memory->epoch_accesses);
     memory->traffic_loads = calloc(nodes * nodes, sizeof *memory->traffic_loads);
     memory->traffic_stores = calloc(nodes * nodes, sizeof *memory->traffic_stores);
@@ -115,9 +132,9 @@ static char *allocate(struct memory *memory)
     memory->state = calloc(1, memory->policy->state_bytes ? memory->policy->state_bytes : 1);
     const bool has_pages =
         memory_grow((void **)&memory->page, &memory->pages_room, 1, sizeof *memory->page);
-    return memory->node && memory->host_frames && memory->epoch_accesses && memory->traffic_loads &&
-                   memory->traffic_stores && memory->cpu && memory->used && memory->state &&
-                   has_pages
+    return memory->node && memory->host_frames && memory->host_mb_per_s && memory->epoch_accesses &&
+                   memory->traffic_loads && memory->traffic_stores && memory->cpu && memory->used &&
+                   memory->state && has_pages
                ? NULL
                : memory_short();
 }
@@ -143,6 +160,8 @@ static char *set_up_policy(struct memory *memory)
         wants->signals &= ~(uint32_t)POLICY_SIGNAL_TLB_MISS;
     const bool nth = (wants->signals & POLICY_SIGNAL_REFERENCE) && policy->reference;
     memory->period_left = nth && wants->reference_period ? wants->reference_period : UINT64_MAX;
+    memory->note_words =
+        (uint32_t)(((uint64_t)wants->note_bytes + sizeof *memory->note - 1) / sizeof *memory->note);
     memory->next_tick_ns = wants->tick_ns;
     memory->next_reset_ns = wants->reset_ns;
     if (!(wants->signals & POLICY_SIGNAL_HOT))
@@ -238,6 +257,7 @@ static char *set_up(struct memory *memory)
     memory->host.nodes = memory->nodes;
     memory->host.latency_ns = memory->machine->latency_ns;
     memory->host.frames = memory->host_frames;
+    memory->host.mb_per_s = memory->host_mb_per_s;
     epoch_begin(memory);
     memory->epoch.number = 0;
     return set_up_policy(memory);
@@ -273,6 +293,8 @@ void memory_free(struct memory *memory)
     free(memory->used);
     free(memory->state);
     free(memory->host_frames);
+    free(memory->host_mb_per_s);
+    free(memory->note);
     free(memory->node);
     free(memory->page);
     free(memory->wide);

@@ -6,6 +6,8 @@
  */
 #include "vmm-core/memory/internal.h"
 
+#include <string.h>
+
 static struct policy_event event_of(const struct memory *memory, const struct cpu *cpu,
                                     uint32_t page, bool store)
 {
@@ -16,10 +18,15 @@ static struct policy_event event_of(const struct memory *memory, const struct cp
                                  .time_ns = memory->epoch.start_ns};
 }
 
-void signal_hot(struct memory *memory, struct cpu *cpu, uint32_t page, bool store)
+static void charge_interrupt(const struct memory *memory, struct cpu *cpu)
 {
     cpu->counters.hot_pages++;
     cpu_charge(cpu, ACCOUNT_move, memory->machine->costs.hot_page_ns * PS_PER_NS);
+}
+
+void signal_hot(struct memory *memory, struct cpu *cpu, uint32_t page, bool store)
+{
+    charge_interrupt(memory, cpu);
     const struct policy_event event = event_of(memory, cpu, page, store);
     memory->policy->hot(memory->state, &memory->host, &event);
 }
@@ -117,6 +124,33 @@ static enum policy_answer service_merge(struct policy_host *host, uint32_t page,
     return huge_merge(memory_of(host), page, reason);
 }
 
+static void *service_note(struct policy_host *host, uint32_t page)
+{
+    struct memory *const memory = memory_of(host);
+    if (!memory->note_words || !action_page_exists(memory, page))
+        return NULL;
+    const size_t each = memory->note_words * sizeof(uint64_t);
+    void *note = memory->note;
+    if (!memory_grow(&note, &memory->notes_room, page + 1, each)) {
+        action_failed(memory, memory_short());
+        return NULL;
+    }
+    memory->note = note;
+    if (page >= memory->notes) {
+        memset(memory->note + (size_t)memory->notes * memory->note_words, 0,
+               (page + 1 - (size_t)memory->notes) * each);
+        memory->notes = page + 1;
+    }
+    return memory->note + (size_t)page * memory->note_words;
+}
+
+static void service_interrupt(struct policy_host *host, uint32_t cpu)
+{
+    struct memory *const memory = memory_of(host);
+    if (cpu < memory->machine->cpus && memory->cpu[cpu])
+        charge_interrupt(memory, memory->cpu[cpu]);
+}
+
 const struct policy_services memory_services = {
     .migrate = service_migrate,
     .replicate = service_replicate,
@@ -127,4 +161,6 @@ const struct policy_services memory_services = {
     .random = service_random,
     .split = service_split,
     .merge = service_merge,
+    .note = service_note,
+    .interrupt = service_interrupt,
 };
