@@ -1,7 +1,7 @@
 /* Lock-step with QEMU's 24Kf: random programs in kernel, supervisor and user mode, with exceptions in
  * and out of delay slots, TLB refills, soft interrupts and writes to coprocessor 0. QEMU writes its
  * registers before every instruction into a log; ours must have the same before the same ones:
- * general registers, HI, LO, the FPU's, FCSR, Status, Cause, EPC. mips_kernel.S is what runs around the programs; its
+ * general registers, HI, LO, the FPU's, FCSR, Status, Cause, EPC. mips/kernel.S is what runs around the programs; its
  * handlers read BadVAddr, Context and EntryHi into registers, so these are compared as well.
  *
  * Needs qemu-system-mipsel and mipsel-linux-gnu-gcc; skipped where they are not. */
@@ -28,7 +28,7 @@
 #define WORDS       1200u
 #define BOARD_LINES 0xfc00u   /* of Cause: until the program has switched the board's timer off */
 #define IN_SLOT     0x803800u /* of QEMU's hflags: this is a delay slot */
-#define SOURCE      "tests/property/mips_kernel.S"
+#define SOURCE      "tests/property/mips/kernel.S"
 
 struct rom {
     uint32_t word[ROM_BYTES / 4];
