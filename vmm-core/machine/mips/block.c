@@ -55,6 +55,7 @@ void mips_code_drop(struct mips_memory *memory, uint32_t physical, uint32_t byte
             *at = block->next_page;
         } else {
             frame->lines |= lines_of(block->physical, 4u * block->count);
+            block->taken = block->fall = NULL; /* might be one that was dropped */
             at = &block->next_page;
         }
     }

@@ -86,7 +86,7 @@ jump_on_page:
         cpu->s.pc = pc;
         goto next;
     }
-    if (!((pc ^ block->address) & CACHED_PAGE) && !block->once)
+    if (!((pc ^ block->address) & CACHED_PAGE) && !block->once && !known->block->once)
         *link = known->block;
     block = known->block;
     goto enter;

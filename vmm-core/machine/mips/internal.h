@@ -105,7 +105,7 @@ struct mips_block {
     struct mips_block *next_hash, *next_page;
     uint32_t address, physical;
     uint16_t variant, count; /* count: instructions, > 0 */
-    bool once;               /* a CPU's own, for one use */
+    bool once;               /* a CPU's own, for one use, or stale: not to be remembered */
     struct mips_op op[];
 };
 
