@@ -1,5 +1,6 @@
 #include "replayer/registry.h"
 
+#include <ctype.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -162,6 +163,31 @@ static char *find(struct registry *registry, const char *name, const struct poli
     return error;
 }
 
+/* Nodes as a user writes them, "0+2" or "4-7+9", as a bit mask; false: they are not that. */
+static bool read_nodes(const char *text, uint64_t *mask)
+{
+    *mask = 0;
+    do {
+        char *end = NULL;
+        if (!isdigit((unsigned char)*text))
+            return false;
+        const unsigned long first = strtoul(text, &end, 10);
+        unsigned long last = first;
+        if (*end == '-') {
+            text = end + 1;
+            if (!isdigit((unsigned char)*text))
+                return false;
+            last = strtoul(text, &end, 10);
+        }
+        if (first > last || last >= 64)
+            return false;
+        for (unsigned long node = first; node <= last; node++)
+            *mask |= UINT64_C(1) << node;
+        text = end;
+    } while (*text++ == '+');
+    return text[-1] == '\0';
+}
+
 static char *set_param(const struct policy *policy, char *setting, int64_t *param)
 {
     char *equals = strchr(setting, '=');
@@ -182,6 +208,14 @@ static char *set_param(const struct policy *policy, char *setting, int64_t *para
         return error;
     }
     const struct policy_param *about = &policy->params[index];
+    uint64_t mask = 0;
+    if (strcmp(about->unit, "nodes") == 0) {
+        if (!read_nodes(value, &mask))
+            return say("policy %s: %s=%s is not a set of nodes, such as 0+2 or 4-7", policy->name,
+                       setting, value);
+        param[index] = (int64_t)mask;
+        return NULL;
+    }
     char *end = NULL;
     errno = 0;
     long long number = strtoll(value, &end, 10);

@@ -37,11 +37,17 @@ expect() { # POLICY, then what is done to pages 16, 32, 48 and 64
     vpn=$((vpn + 16))
   done
 }
-for policy in first-touch round-robin interleave random bind:node=5; do expect "$policy" '' '' '' ''; done
+for policy in first-touch round-robin interleave weighted-interleave random bind:node=5 bind:nodes=1+5 preferred:node=5 preferred-many:nodes=1+5; do expect "$policy" '' '' '' ''; done
 # within one interval the first user of the handed-on page makes it look shared; it has stores, so it is left
 expect migrate 'migrate>3' '' '' ''
 expect replicate '' 'replicate>1 replicate>2 replicate>3' '' ''
 expect disco 'migrate>3' 'replicate>1 replicate>2 replicate>3' '' ''
 # a new interval forgets the first user
 expect disco:reset=1 'migrate>3' 'replicate>1 replicate>2 replicate>3' '' 'migrate>2'
+# the classics act at the first remote reference, or after 128 of them, or when a node is 251 ahead of the home
+copied='replicate>1 replicate>2 replicate>3'
+expect ace 'migrate>3' "$copied" 'migrate>1 migrate>2 migrate>3 migrate>0' 'migrate>2'
+expect platinum 'migrate>3' "$copied" 'migrate>1' 'migrate>2'
+expect delay 'migrate>3' "$copied" 'migrate>1 migrate>2 migrate>3 migrate>0 migrate>1' 'migrate>2'
+expect irix:maximum=500 'migrate>3' 'migrate>1' '' 'migrate>2'
 finish

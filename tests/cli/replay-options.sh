@@ -20,10 +20,11 @@ run "$replay" --version
 check "--version tells the version" grep -qE '^disco-replay [0-9]+\.[0-9]+\.[0-9]+$' "$TMP/.out"
 run "$replay" --list-policies
 is "--list-policies ends well" "$rc" 0
-for policy in first-touch round-robin interleave bind random migrate replicate disco chaos; do
+for policy in first-touch round-robin interleave weighted-interleave bind preferred preferred-many random migrate replicate disco irix ace platinum delay chaos; do
   check "--list-policies has $policy" grep -qx "$policy" "$TMP/.out"
 done
 check "with units, ranges and defaults of parameters" grep -qE '^    trigger=128 \(references, 1 to 65534\)$' "$TMP/.out"
+check "a set of nodes is told as one" grep -qx '    nodes=unset (nodes, as in 0+2 or 4-7)' "$TMP/.out"
 check "and where a default is from" grep -qE '^        default: .+' "$TMP/.out"
 run "$replay" --list-machines
 is "--list-machines has every preset, each with a summary" "$(printf '%s\n' "$out" | grep -v '^ ' | tr '\n' ' ')$(printf '%s\n' "$out" | grep -c '^    .')" "uma flash-8 flash-16 2-socket epyc-nps4-2s cxl-tier altix-64 7"
@@ -43,8 +44,12 @@ for policy in first-touch migrate replicate disco; do
 done
 run "$replay" --no-results -p first-touch -p bind:node=0,bind:node=1 -m 2-socket -s compact -t 2 -j "$trace"
 is "short options, a repeated one and a comma list" "$(printf '%s' "$out" | jq -c '[.machine.name, [.runs[].policy], [.runs[].parameters.node]]')" '["2-socket",["first-touch","bind","bind"],[null,0,1]]'
+run "$replay" --no-results -j -p bind:nodes=6+1,interleave:nodes=2-4+7,preferred-many:nodes=63-63+0 "$trace"
+is "a set that is not there is refused" "$rc" 1
+run "$replay" --no-results -j -p bind:nodes=6+1,interleave:nodes=2-4+7 "$trace"
+is "sets of nodes are read, and kept as masks" "$(printf '%s' "$out" | jq -c '[.runs[].parameters.nodes]')" '[66,156]'
 run "$replay" --no-results --policy all --check "$trace"
-is "--policy all is every policy of the list" "$(printf '%s\n' "$out" | sed -n '/^policy/,/^$/p' | grep -cE '^[a-z].* [0-9]')" "$("$replay" --list-policies | grep -c '^[a-z]')"
+is "--policy all is every policy of the list" "$(printf '%s\n' "$out" | sed -n '/^policy/,/^$/p' | grep -E '^[a-z].* [0-9]' | cut -d ' ' -f 1 | sort -u | wc -l)" "$("$replay" --list-policies | grep -c '^[a-z]')"
 cat >"$TMP/four.json" <<'JSON'
 {"name": "four", "nodes": [{"cpus": [0, 1, 2, 3], "memory": "1M"}], "latency_ns": [[100]]}
 JSON
@@ -61,7 +66,10 @@ done
 refuses "no trace" 2 "no trace named" "$replay"
 refuses "two traces" 2 "second one" "$replay" "$trace" "$trace"
 refuses "an unknown option" 2 "unrecognized option" "$replay" --fast "$trace"
-refuses "an unknown policy, with what there is" 2 "no policy 'best'; there are: bind, chaos, disco" "$replay" --policy best "$trace"
+for nodes in '' + 0+ 0- 2-1 0+64 99999999999999999999 x 0+a; do
+  refuses "'$nodes' is no set of nodes" 2 "policy interleave: nodes=" "$replay" --no-results --policy "interleave:nodes=$nodes" "$trace"
+done
+refuses "an unknown policy, with what there is" 2 "no policy 'best'; there are: ace, bind, chaos, delay, disco" "$replay" --policy best "$trace"
 refuses "an unknown parameter, with what there is" 2 "no parameter 'speed'; there are: trigger" "$replay" --policy migrate:speed=1 "$trace"
 refuses "a parameter out of its range" 2 "trigger=0 is outside 1 to 65534" "$replay" --policy migrate:trigger=0 "$trace"
 refuses "a parameter that is no number" 2 "not a whole number" "$replay" --policy migrate:trigger=many "$trace"
@@ -94,6 +102,7 @@ check "without --schedule such a trace is replayed compact" grep -q '^schedule *
 printf '\n10 0\nxyz\n' >"$TMP/schedule"
 refuses "a line of a schedule that cannot be read" 1 "$TMP/schedule:3: one word" "$replay" --schedule "$TMP/schedule" "$trace"
 refuses "a schedule that is not there" 1 "a schedule is recorded, compact, scatter or a file" "$replay" --schedule spread "$trace"
+refuses "a set with a node that is not there too" 1 "policy interleave:nodes=0+8: nodes:" "$replay" --no-results --policy interleave:nodes=0+8 "$trace"
 refuses "a policy that does not fit the machine names itself" 1 "policy bind:node=8:" "$replay" --no-results --policy first-touch,bind:node=8 "$trace"
 
 # ---- memory that is too small: which policy, whatever the threads

@@ -27,7 +27,7 @@ for i in 1 2 3; do echo "11 0 w 0x${i}000"; done >"$TMP/trace.txt"
 check "the trace is made" "$BUILD/disco-record" import --format text --columns tid,cpu,kind,addr -o "$TMP/trace.db" "$TMP/trace.txt"
 check "a policy of one's own compiles to a shared object" build -DABI=DISCO_POLICY_ABI -DPLACE=place
 cd "$TMP" || exit 1
-run "$BUILD/disco-replay" --policy ./mine.so:node=2,bind:node=2,first-touch --no-results --json trace.db
+run "$BUILD/disco-replay" --policy ./mine.so:node=2,preferred:node=2,first-touch --no-results --json trace.db
 check "it is replayed as a built-in one that does the same" test "$(printf '%s' "$out" | jq -c '.runs[0] | [.policy, .parameters.node, .local_share]')" = '["mine",2,0]'
 check "to the last figure" python3 -c '
 import json, sys

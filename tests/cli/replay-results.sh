@@ -40,7 +40,7 @@ is "a run has exactly the promised keys" "$(key 'list(r["runs"][0])')" '["run_id
 is "first-touch: five of eight are local" "$(key '[r["runs"][0][k] for k in ("references", "memory_accesses", "local_accesses", "local_share")]')" '[8, 8, 5, 0.625]'
 is "first-touch: three remote loads take 906 ns" "$(key 'r["runs"][0]["time_ns"]')" 906
 is "first-touch: the parts are averages of two CPUs" "$(key '[r["runs"][0][k + "_ns"] for k in ("execution", "local_stall", "remote_stall", "idle")]')" '[8, 250, 450, 198]'
-is "bind to node 1: three of eight are local" "$(key '[r["runs"][1]["local_accesses"], r["runs"][1]["time_ns"], r["runs"][1]["parameters"]]')" '[3, 1510, {"node": 1}]'
+is "bind to node 1: three of eight are local" "$(key '[r["runs"][1]["local_accesses"], r["runs"][1]["time_ns"], r["runs"][1]["parameters"]]')" '[3, 1510, {"node": 1, "nodes": 0, "home": -1}]'
 is "what this version has no figure for is null" "$(key '[r["runs"][0][k] for k in ("cache_misses", "optimum_ratio", "caches")]')" '[null, null, []]'
 is "one node serves all: imbalance is 100 * sqrt(2) %" "$(key 'round(r["runs"][0]["imbalance"], 6)')" 141.421356
 is "the parts of each run add up to its time" "$(key '[sum(x[k + "_ns"] for k in ("execution", "tlb", "local_stall", "remote_stall", "move", "shootdown", "monitor", "idle")) == x["time_ns"] for x in r["runs"]]')" '[true, true]'
@@ -48,7 +48,7 @@ is "the trace's part says what was replayed and how" "$(key '[r["trace"][k] for 
 is "the machine is in it, and can be read again" "$(python3 -c "import json; json.dump(json.load(open('$TMP/out.json'))['machine'], open('$TMP/again.json', 'w'))" && "$BUILD/disco-replay" --machine "$TMP/again.json" --no-results --policy first-touch,bind:node=1 --json "$trace" | python3 -c 'import json,sys; print([x["time_ns"] for x in json.load(sys.stdin)["runs"]])')" '[906, 1510]'
 
 # ---- SQL
-is "runs are stored in order" "$(sql 'SELECT run_id, policy, parameters FROM run')" '1|first-touch|{} 2|bind|{"node": 1}'
+is "runs are stored in order" "$(sql 'SELECT run_id, policy, parameters FROM run')" '1|first-touch|{} 2|bind|{"node": 1, "nodes": 0, "home": -1}'
 is "their ids are those in the JSON" "$(key '[x["run_id"] for x in r["runs"]]')" '[1, 2]'
 is "metrics are stored, whole numbers as such" "$(sql "SELECT metric, value, typeof(value) FROM run_metric WHERE run_id = 1 AND metric IN ('time_ns', 'local_share', 'cache_misses') ORDER BY metric")" 'cache_misses||null local_share|0.625|real time_ns|906|integer'
 is "every figure of the JSON is a metric" "$(sql "SELECT count(*) FROM run_metric WHERE run_id = 1 AND metric <> 'actions_not_logged'")" 26

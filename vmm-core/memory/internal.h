@@ -227,7 +227,8 @@ struct memory {
     uint64_t times;   /* such a count stands for so many; 1 with weights */
     uint64_t each;    /* in such counts, of what has no weight: hits in caches */
     uint32_t step;    /* by which an access raises the policy's counter; 0 to 65535 */
-    char *failure;    /* memory was short inside an action; reported at the next chance */
+    uint32_t note_words;
+    char *failure; /* memory was short inside an action; reported at the next chance */
 
     struct page *page;
     uint32_t pages, pages_room;
@@ -237,7 +238,7 @@ struct memory {
     uint32_t wides, wides_room, acteds, acteds_room, copies, copies_room, copies_free;
     struct counts_pool counts;
     uint64_t *note; /* [notes_room][note_words] the policy's, by page; those of notes are in use */
-    uint32_t notes, notes_room, note_words;
+    uint32_t notes, notes_room;
     struct frame *frame;
     uint32_t frames, frames_room;
     struct tables tables;
