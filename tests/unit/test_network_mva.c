@@ -120,7 +120,8 @@ static void two_classes_agree_with_the_product_form(void **unused)
     }
 }
 
-/* With many classes or customers, what an absent one changes is found for all classes as one. */
+/* Up to 16 classes by Linearizer, near saturation with hundreds of customers too; beyond, what an
+ * absent customer changes is found for all classes as one. */
 static void many_classes_alike_are_as_one(void **unused)
 {
     (void)unused;
@@ -138,7 +139,7 @@ static void many_classes_alike_are_as_one(void **unused)
             const struct mva_model one = {1, 2, &all, think, demand};
             assert_true(mva_approximate(&many, residence));
             assert_true(mva_exact(&one, exact));
-            assert_near(residence[0] + residence[1], exact[0] + exact[1], 0.05);
+            assert_near(residence[0] + residence[1], exact[0] + exact[1], 0.08);
             assert_near(think[0] + residence[0] + residence[1], think[0] + exact[0] + exact[1],
                         0.02);
         }

@@ -11,6 +11,7 @@
 #define THINNED    0.5  /* gain of the one thinned step of an epoch that is like the last, */
 #define UNLIKE     0.1  /* unless it changes a queue by so much */
 #define ALIKE      0.1  /* part of customers, and of visits, that may differ in such epochs */
+#define BEGUN      1e-2 /* change of a cycle and the length below which thinned steps begin */
 #define GAIN_LEAST 0.02
 
 /* The curve that stands for the station's queue, or NULL. */
@@ -270,6 +271,7 @@ static void solve(struct network *network, bool like_last)
                                     .demand = network->demand};
     const double least_ps = network->epoch_ps; /* of CPUs that never wait */
     double gain = 1, went_ps = 0;
+    bool begun = false;
     memset(network->curve_wait_ps, 0, sizeof network->curve_wait_ps);
     memset(network->beyond_ps, 0, sizeof network->beyond_ps);
     for (uint32_t step = 0; step < STEPS_MOST; step++) {
@@ -283,10 +285,15 @@ static void solve(struct network *network, bool like_last)
         const double curves_ps = apply_curves(network, needs_ps);
         const double change = mva_step(steps, &model);
         double thinned = 0;
-        if (!like_last)
-            thinned = mva_step_thinned(steps, &model, 1);
-        else if (step == 0)
-            like_last = (thinned = mva_step_thinned(steps, &model, THINNED)) < UNLIKE;
+        if (like_last && step == 0) {
+            thinned = mva_step_thinned(steps, &model, THINNED);
+            like_last = thinned < UNLIKE;
+            if (!like_last)
+                mva_steps_start(steps, network->classes, network->actives);
+        } else if (!like_last) {
+            begun = begun || (change < BEGUN && fabs(goes_ps) < BEGUN * network->epoch_ps);
+            thinned = begun ? mva_step_thinned(steps, &model, 1) : 1;
+        }
         if (change < TOLERANCE && thinned < TOLERANCE &&
             fabs(goes_ps) + curves_ps < TOLERANCE * network->epoch_ps)
             break;

@@ -16,11 +16,12 @@
  * Muntz, "A note on the computational cost of the Linearizer algorithm for queueing networks",
  * IEEE Trans. Computers 39(6), 1990: only N and N - 1 of each class are solved; that a customer's
  * share of a queue changes by as much from N - 1 to N - 2 as from N to N - 1 is assumed. Populations
- * may be fractions. That assumption can fail in large populations near saturation, and costs a step
- * for each class. So with one class, more than MVA_SEPARATE_CLASSES classes, or where more than
- * MVA_TRUSTED_CUSTOMERS customers come to a queue that shrinks by more than the one who left, what an
- * absent customer changes is that of the average customer, by exact analysis of all classes merged
- * into one: exact where classes are alike.
+ * may be fractions. It has to begin, as its authors do, at the solution of Schweitzer's formula (an
+ * absent customer changes no share): from elsewhere it can end at shares that solve its equations
+ * and are far off. It costs a step for each class. So with one class, and with more than
+ * MVA_SEPARATE_CLASSES, what an absent customer changes is that of the average customer, by exact
+ * analysis of all classes merged into one: exact where classes are alike, and off by tens of percent
+ * where they are not.
  *
  * Sums, products and quotients in a fixed order: the same input gives the same bits.
  */
@@ -38,9 +39,8 @@ struct mva_model {
     const double *demand;    /* [classes * stations] */
 };
 
-#define MVA_STATES_MOST       (1u << 20)
-#define MVA_SEPARATE_CLASSES  16u
-#define MVA_TRUSTED_CUSTOMERS 33
+#define MVA_STATES_MOST      (1u << 20)
+#define MVA_SEPARATE_CLASSES 16u
 
 /* Fills residence[classes * stations]. Customers are whole numbers here. false: more than
  * MVA_STATES_MOST queues to keep, which is (customers + 1) over all classes, times stations; or
@@ -60,14 +60,14 @@ struct mva_steps {
     double *stalled;   /* [classes] sum of residences */
     double *queue;     /* [3 * stations] scratch */
     bool fresh;        /* the shares of N - 1 are those of N still */
-    bool merged;       /* classes are taken as one for what an absent customer changes */
 };
 
 /* false: memory is short. Room for as many classes and stations as given. */
 bool mva_steps_new(struct mva_steps *steps, uint32_t classes, uint32_t stations);
 void mva_steps_free(struct mva_steps *steps);
 /* A network of so many classes and stations, at most as many as there is room for. Shares start
- * even, slower at 1. */
+ * even, slower at 1. Until mva_step() changes little, which solves Schweitzer's formula, no step is
+ * to be thinned. */
 void mva_steps_start(struct mva_steps *steps, uint32_t classes, uint32_t stations);
 /* One step over the whole population; the largest change of a class's residences together, as a
  * part of its cycle. */

@@ -16,7 +16,7 @@
 
 #define LIMIT        10000 /* steps; what swings for so long stays as it is */
 #define CONVERGED    1e-9
-#define TOO_THIN     1.1  /* customers */
+#define BEGUN        1e-6 /* change of a cycle below which thinned populations are looked at */
 #define MERGED_MOST  256u /* customers that enter a merged class one by one */
 #define MERGED_STEPS 200u /* to find what those before them do, */
 #define MERGED_NEAR  1e-4 /* to such a part of them */
@@ -62,7 +62,6 @@ void mva_steps_start(struct mva_steps *steps, uint32_t classes, uint32_t station
     for (size_t i = 0; i < table; i++)
         steps->share[i] = 1.0 / (stations + 1);
     steps->fresh = true;
-    steps->merged = false;
 }
 
 static double *shares_of(const struct mva_steps *steps, uint32_t population)
@@ -256,29 +255,14 @@ static double step_thinned(struct mva_steps *steps, const struct mva_model *mode
     return most;
 }
 
-/* The queue would be shorter by clearly more than the one customer who left: what the assumption
- * leads to in a large population near saturation, and no network of customers alike does. */
-static bool too_thin(const struct mva_steps *steps)
-{
-    for (size_t i = 0; i < (size_t)steps->classes * steps->stations; i++)
-        if (steps->thinned[i] < -TOO_THIN)
-            return true;
-    return false;
-}
-
 double mva_step_thinned(struct mva_steps *steps, const struct mva_model *model, double gain)
 {
     double customers = 0;
     for (uint32_t c = 0; c < steps->classes; c++)
         customers += model->customers[c];
-    steps->merged |= steps->classes == 1 || steps->classes > MVA_SEPARATE_CLASSES;
-    if (!steps->merged) {
-        const double most = step_thinned(steps, model, gain);
-        steps->merged = customers > MVA_TRUSTED_CUSTOMERS && too_thin(steps);
-        if (!steps->merged)
-            return most;
-    }
-    return step_merged(steps, model, customers, gain);
+    if (steps->classes == 1 || steps->classes > MVA_SEPARATE_CLASSES)
+        return step_merged(steps, model, customers, gain);
+    return step_thinned(steps, model, gain);
 }
 
 bool mva_approximate(const struct mva_model *model, double *residence)
@@ -287,6 +271,8 @@ bool mva_approximate(const struct mva_model *model, double *residence)
     const bool room = mva_steps_new(&steps, model->classes, model->stations);
     if (room) {
         mva_steps_start(&steps, model->classes, model->stations);
+        for (uint32_t step = 0; step < LIMIT && mva_step(&steps, model) > BEGUN; step++)
+            ;
         for (uint32_t step = 0; step < LIMIT; step++) {
             const double whole = mva_step(&steps, model);
             const double thinned = mva_step_thinned(&steps, model, 1);

