@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "collector/trace/writer.h"
+#include "replayer/heap.h"
 #include "tests/bench/replay.h"
 
 #define STREAMS   8u
@@ -130,6 +131,7 @@ int main(int argc, char **argv)
     };
     enum { SHORT, LONG = 2, ONE_4 = 4, ONE_8, FOUR_4, FOUR_8, STILL_4, STILL_8, BIND_4, BIND_8 };
     struct cost cost[sizeof run / sizeof *run];
+    heap_tight(); /* as disco-replay does */
     char path[4096];
     struct machine *machine = roomy();
     (void)snprintf(path, sizeof path, "%s/footprint.db", argv[1]);
