@@ -26,7 +26,9 @@ struct course {
     bool *ending;          /* [spaces] it is one of them */
     struct change *change; /* [changes] due before the next piece; the last comes first */
     uint32_t spaces_ended, changes;
-    uint32_t given; /* CPUs given out so far by compact or scatter */
+    uint32_t given;       /* CPUs given out so far by compact or scatter */
+    uint32_t check_every; /* as in course_options */
+    uint64_t unchecked;   /* references and events since the last check */
 
     const struct ref_block *block; /* NULL: none was begun */
     uint32_t event, at, run;       /* the next of each: event, reference, and its run */
@@ -44,6 +46,7 @@ char *course_new(const struct course_options *options, const struct trace_reader
         return say_no_memory();
     course->schedule = options->schedule;
     course->machine = options->machine;
+    course->check_every = options->check_every;
     course->page_shift = (uint32_t)__builtin_ctz(options->machine->page_bytes);
     course->streams = options->schedule->streams;
     course->spaces = summary->spaces;
@@ -191,6 +194,7 @@ static char *run(struct course *course, struct piece *piece, uint32_t stream, ui
                              block->what + step.first, sized ? size + step.first : NULL,
                              end - step.first, piece->cached ? &piece->outcome : NULL, step.first);
     course->at = end;
+    course->unchecked += end - step.first;
     course->broken = error != NULL;
     return error == NULL ? add_step(piece, &step) : error;
 }
@@ -354,6 +358,7 @@ static char *until_change(struct course *course, struct piece *piece)
             error = references(course, piece, end);
         } else if (event != NULL) {
             course->event++;
+            course->unchecked++;
             error = handle(course, piece, event);
         }
     }
@@ -375,9 +380,25 @@ char *course_piece(struct course *course, struct piece *piece)
     return NULL;
 }
 
+static char *check_guest(struct course *course)
+{
+    if (course->check_every == 0 || course->unchecked < course->check_every)
+        return NULL;
+    course->unchecked = 0;
+    char *wrong = guest_check(course->guest);
+    if (wrong == NULL)
+        return NULL;
+    char *error =
+        say("block %" PRIu64 ": consistency check of the guest's tables: %s; please report it",
+            course->block->number, wrong);
+    free(wrong);
+    return error;
+}
+
 char *course_commit(struct course *course)
 {
-    return guest_commit(course->guest);
+    char *error = guest_commit(course->guest);
+    return error == NULL ? check_guest(course) : error;
 }
 
 char *course_change_begin(struct course *course)

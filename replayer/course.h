@@ -36,6 +36,8 @@ struct course_options {
     bool misses;                    /* the trace holds misses: every reference reaches memory */
     const struct guest_range *huge; /* [huge_ranges] as struct guest_options has it (thp.h) */
     size_t huge_ranges;
+    uint32_t
+        check_every; /* events between checks of the guest's tables, at ends of pieces; 0: never */
 };
 
 enum step_kind { STEP_REFERENCES, STEP_IDLE };
@@ -78,6 +80,7 @@ enum course_work course_work(const struct course *course);
 /* The next piece of the block; the first may be empty. An error is told by the call after the piece
  * that ends before it, so that what comes earlier in the trace can fail earlier. */
 char *course_piece(struct course *course, struct piece *piece) MUST_CHECK;
+/* Also checks the guest's tables, where check_every says so; nobody else may, as they change. */
 char *course_commit(struct course *course) MUST_CHECK;
 char *course_change_begin(struct course *course) MUST_CHECK;
 char *course_change_end(struct course *course) MUST_CHECK;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "replayer/engine.h"
+#include "replayer/heap.h"
 #include "replayer/interrupt.h"
 #include "replayer/list.h"
 #include "replayer/store.h"
@@ -67,7 +68,8 @@ static char *make_course(struct command *command)
                                              : strcmp(options->input, "misses") == 0;
     struct course_options course = {.machine = command->machine,
                                     .schedule = command->schedule,
-                                    .misses = command->misses};
+                                    .misses = command->misses,
+                                    .check_every = options->check_every};
     char *error = thp_ranges(options->thp, command->reader, command->machine, &command->huge,
                              &course.huge_ranges);
     course.huge = command->huge;
@@ -225,6 +227,7 @@ static int run(struct command *command)
 int main(int argc, char **argv)
 {
     struct command command = {0};
+    heap_tight();
     options_parse(argc, argv, &command.options);
     interrupt_hold();
     int code = run(&command);

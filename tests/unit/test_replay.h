@@ -128,8 +128,9 @@ static inline void end_trace(struct fixture *fixture)
     fixture->writer = NULL;
 }
 
-/* A finished replay of the fixture's trace under each policy of `words`. */
+/* A replay of the fixture's trace under each policy of `words`. */
 struct outcome {
+    struct trace_reader *reader;
     struct policy_choices choices;
     struct schedule *schedule;
     struct course *course;
@@ -139,17 +140,20 @@ struct outcome {
     char *error; /* of the engine */
 };
 
-static inline void replay_with(struct fixture *fixture, const char *words, const char *how,
-                               uint32_t threads, bool contention, struct outcome *outcome)
+static inline void replay_prepare(struct fixture *fixture, const char *words, const char *how,
+                                  bool contention, struct outcome *outcome)
 {
     *outcome = (struct outcome){0};
     if (fixture->writer != NULL)
         end_trace(fixture);
     struct trace_reader *reader = NULL;
     well(trace_reader_open(fixture->path, &reader));
+    outcome->reader = reader;
     well(registry_choose(fixture->registry, words, &outcome->choices));
     well(schedule_make(how, fixture->path, fixture->machine, &outcome->schedule));
-    struct course_options course = {.machine = fixture->machine, .schedule = outcome->schedule};
+    struct course_options course = {.machine = fixture->machine,
+                                    .schedule = outcome->schedule,
+                                    .check_every = 100};
     well(course_new(&course, reader, &outcome->course));
     struct replay_options options = {.machine = fixture->machine,
                                      .course = outcome->course,
@@ -160,12 +164,22 @@ static inline void replay_with(struct fixture *fixture, const char *words, const
     outcome->count = outcome->choices.count;
     for (size_t i = 0; i < outcome->count; i++)
         well(replay_new(&options, reader, &outcome->choices.choice[i], &outcome->replay[i]));
+}
+
+static inline void replay_run(struct fixture *fixture, uint32_t threads, struct outcome *outcome)
+{
     outcome->error =
         engine_run(fixture->path, outcome->course, outcome->replay, outcome->count, threads);
     for (size_t i = 0; outcome->error == NULL && i < outcome->count; i++)
         outcome->results[i] =
             results_of(outcome->replay[i], course_guest(outcome->course), fixture->machine);
-    trace_reader_close(reader);
+}
+
+static inline void replay_with(struct fixture *fixture, const char *words, const char *how,
+                               uint32_t threads, bool contention, struct outcome *outcome)
+{
+    replay_prepare(fixture, words, how, contention, outcome);
+    replay_run(fixture, threads, outcome);
 }
 
 static inline void replay_it(struct fixture *fixture, const char *words, const char *how,
@@ -181,6 +195,7 @@ static inline void outcome_free(struct outcome *outcome)
     course_free(outcome->course);
     schedule_free(outcome->schedule);
     policy_choices_free(&outcome->choices);
+    trace_reader_close(outcome->reader);
     free(outcome->error);
 }
 
