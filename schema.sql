@@ -159,8 +159,8 @@ CREATE TABLE run_traffic (
   run_id INTEGER NOT NULL REFERENCES run, -- the run
   from_node INTEGER NOT NULL,       -- node of the CPU
   to_node INTEGER NOT NULL,         -- node of the memory
-  loads INTEGER NOT NULL,           -- loads, fetches and touches
-  stores INTEGER NOT NULL,          -- stores
+  loads INTEGER NOT NULL,           -- loads, fetches and touches that reached memory (no cache served them)
+  stores INTEGER NOT NULL,          -- stores that reached memory
   PRIMARY KEY (run_id, from_node, to_node)
 ) WITHOUT ROWID;
 
@@ -221,7 +221,7 @@ CREATE TABLE run_epoch_station (
   PRIMARY KEY (run_id, step, kind, from_node, to_node)
 ) WITHOUT ROWID;
 
--- Each page's fate.
+-- Each page's fate. A page that only the end of a reference to another page ran into was never placed: no row.
 CREATE TABLE run_page (
   run_id INTEGER NOT NULL REFERENCES run, -- the run
   ppn INTEGER NOT NULL,             -- guest-physical page number: order of first touch
@@ -231,8 +231,8 @@ CREATE TABLE run_page (
   first_home INTEGER NOT NULL,      -- node it was placed on
   home INTEGER NOT NULL,            -- node of the master copy at the end
   replicas INTEGER NOT NULL,        -- nodes with a replica at the end, a bit each
-  loads INTEGER NOT NULL,           -- loads, fetches and touches
-  stores INTEGER NOT NULL,          -- stores
+  loads INTEGER NOT NULL,           -- loads, fetches and touches that reached memory (no cache served them)
+  stores INTEGER NOT NULL,          -- stores that reached memory
   local_accesses INTEGER NOT NULL,  -- of them served by the node of the CPU
   migrations INTEGER NOT NULL,      -- times it was migrated
   replications INTEGER NOT NULL,    -- replicas made of it
@@ -245,8 +245,8 @@ CREATE TABLE run_region (
   run_id INTEGER NOT NULL REFERENCES run, -- the run
   region INTEGER NOT NULL,          -- region of the trace; -1: pages in no region
   pages INTEGER NOT NULL,           -- pages touched
-  loads INTEGER NOT NULL,           -- loads, fetches and touches
-  stores INTEGER NOT NULL,          -- stores
+  loads INTEGER NOT NULL,           -- loads, fetches and touches that reached memory (no cache served them)
+  stores INTEGER NOT NULL,          -- stores that reached memory
   local_accesses INTEGER NOT NULL,  -- of them served by the node of the CPU
   migrations INTEGER NOT NULL,      -- migrations of its pages
   replications INTEGER NOT NULL,    -- replicas made of its pages

@@ -320,7 +320,7 @@ static int put_pages(struct row_writer *writer, const struct results *results,
     for (uint32_t i = 0; i < memory_pages(memory); i++) {
         struct memory_page_state page = memory_page(memory, i);
         if (page.first_home == MEMORY_NO_NODE)
-            continue; /* of a block of huge pages, and never touched */
+            continue; /* never touched itself: only a reference of the page before ran into it */
         ROW(&insert, INT(results->run_id), INT(i), INT(page.space), INT(page.vpn),
             INT_UNLESS(REGION_NONE, region[i]), INT(page.first_home), INT(page.home),
             INT(page.replicas), INT(page.loads), INT(page.stores), INT(page.local_accesses),

@@ -78,6 +78,13 @@ is "a page that moved: lines fetched before are fetched again, four by its reade
   "$(figures '.migrations, .memory_accesses, .local_accesses, .refetches')" '[1,12,8,8]'
 is "their stalls are the move's: 4 * 100 and 4 * 300 ns, over two CPUs" "$(figures '.move_ns')" '[800]'
 is "the parts add up to the time" "$(figures '.execution_ns + .tlb_ns + .local_stall_ns + .remote_stall_ns + .move_ns + .shootdown_ns + .monitor_ns + .idle_ns == .time_ns')" '[true]'
+# ---- a page that only the end of another page's reference ran into has no placement, so it has no row
+printf '%s\n' '11 0 r 8188 8' '11 0 r 4096 8' >"$TMP/straddle.txt"
+check "the trace straddle is made" "$BUILD/disco-record" import --format text --base 10 --columns tid,cpu,kind,addr,size -o "$TMP/straddle.db" "$TMP/straddle.txt"
+sqlite3 "$TMP/straddle.db" "INSERT INTO trace_region VALUES (0, 0, 4096, 8192, 'mapping', 'one', NULL, 0), (1, 0, 8192, 12288, 'mapping', 'two', NULL, 0)"
+run "$replay" --machine "$TMP/machine.json" --policy first-touch --results "$TMP/straddle-results.db" "$TMP/straddle.db"
+is "a page that only the end of a reference ran into has no row, nor has its region" \
+  "$(sqlite3 "$TMP/straddle-results.db" 'SELECT ppn, page, loads FROM run_page; SELECT region, pages, loads FROM run_region' | tr '\n' ' ')" '0|1|2 0|1|2 '
 for threads in 1 2 3; do
   run "$replay" --machine flash-8 --policy all --no-results --threads $threads --json "$TMP/refetch.db"
   printf '%s' "$out" >"$TMP/threads$threads.json"
