@@ -5,6 +5,7 @@
  *   slot       room for one line, numbered over all caches of the machine            cache-set.c
  *   entry      directory: who holds a block, as a list through the slots             cache-directory.c
  *   history    which lines a cache has held, and which of them stores took away      cache-history.c
+ *   short way  a reference that hits the first cache: the loop over references       cache-short.c
  *   refer      one reference through the levels, where the short way does not do     cache-refer.c
  *
  * A block is what coherence is about: the longest line of all caches. The arrays of slots are
@@ -177,6 +178,9 @@ static inline bool cache_covers(const struct cache_instance *outer,
 {
     return outer->first_cpu <= inner->first_cpu && inner->last_cpu <= outer->last_cpu;
 }
+
+/* caches.c */
+char *cache_out_of_memory(const struct machine *machine);
 
 /* cache-set.c */
 uint64_t cache_set(const struct cache_instance *cache, uint64_t virtual_address, uint64_t physical);

@@ -1,5 +1,4 @@
-/* The caches of a machine: made from its description, and the short way of a reference, which is a hit
- * in the first cache. */
+/* The caches of a machine: made from its description, their counters, and pages that are freed. */
 #include "vmm-core/machine/cache-internal.h"
 
 #include <inttypes.h>
@@ -7,10 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-
-#define WHAT_KIND_MASK 3u /* of caches_input.what: 0 fetch, 1 load, 2 store, 3 touch */
-#define WHAT_FETCH     0u
-#define WHAT_STORE     2u
 
 static void fill_kind(const struct machine *machine, uint32_t index, struct cache_kind *kind)
 {
@@ -133,7 +128,7 @@ static void release(void *room, uint64_t bytes)
         munmap(room, bytes);
 }
 
-static char *out_of_memory(const struct machine *machine)
+char *cache_out_of_memory(const struct machine *machine)
 {
     char *line = NULL;
     return asprintf(&line, "%s: caches: out of memory; give the machine less of them",
@@ -147,7 +142,7 @@ char *caches_new(const struct machine *machine, struct caches **out)
     *out = NULL;
     struct caches *caches = calloc(1, sizeof *caches);
     if (caches == NULL)
-        return out_of_memory(machine);
+        return cache_out_of_memory(machine);
     caches->machine = machine;
     caches->cpu = calloc(machine->cpus, sizeof *caches->cpu);
     caches->counted = calloc((size_t)machine->caches * machine->cpus, sizeof *caches->counted);
@@ -155,14 +150,14 @@ char *caches_new(const struct machine *machine, struct caches **out)
         !cache_directory_new(&caches->directory) || !cache_history_new(&caches->history) ||
         !add_all(caches)) {
         caches_free(caches);
-        return out_of_memory(machine);
+        return cache_out_of_memory(machine);
     }
     caches->tag = reserve(caches->slots * sizeof *caches->tag);
     caches->stamp = reserve(caches->slots * sizeof *caches->stamp);
     caches->line = reserve(caches->slots * sizeof *caches->line);
     if (caches->tag == NULL || caches->stamp == NULL || caches->line == NULL) {
         caches_free(caches);
-        return out_of_memory(machine);
+        return cache_out_of_memory(machine);
     }
     *out = caches;
     return NULL;
@@ -189,211 +184,6 @@ void caches_free(struct caches *caches)
     free(caches->cpu);
     free(caches->counted);
     free(caches);
-}
-
-/* ---- the short way ---- */
-
-#define NO_LINE UINT64_MAX /* of no address: lines have 8 bytes at least */
-
-/* The first cache of a path, as the loop wants it. */
-struct front {
-    uint64_t *tag, *stamp;
-    struct cache_line *line;
-    const uint64_t *index_address;
-    const struct cache_instance *cache;
-    uint64_t hits;
-    uint64_t within_line,
-        line_bytes; /* 0: no such cache, or one above it whose hits make its lines younger */
-    /* Found last, and its slot: most references stay in a line. `last_index`: where it was looked
-     * for, as a line has several virtual addresses. */
-    uint64_t last_line, last_index;
-    uint32_t last_slot;
-    uint32_t line_shift;
-    uint8_t level;
-};
-
-static struct front front_of(const struct caches *caches, const struct cache_cpu *cpu,
-                             enum cache_path path, const struct caches_input *input)
-{
-    const struct front none = {.index_address = input->physical_address};
-    if (cpu->depth[path] == 0)
-        return none;
-    const struct cache_instance *cache = &caches->instance[cpu->path[path][0]];
-    const struct cache_kind *kind = cache->kind;
-    if (kind->has_above)
-        return none;
-    return (struct front){
-        .tag = caches->tag + cache->first_slot,
-        .stamp = caches->stamp + cache->first_slot,
-        .line = caches->line + cache->first_slot,
-        .index_address = kind->virtual_index ? input->virtual_address : input->physical_address,
-        .cache = cache,
-        .within_line = (UINT64_C(1) << kind->line_shift) - 1,
-        .line_bytes = UINT64_C(1) << kind->line_shift,
-        .last_line = NO_LINE,
-        .line_shift = kind->line_shift,
-        .level = (uint8_t)kind->level,
-    };
-}
-
-/* The slot, counted from the cache's first, of a line that is there; CACHE_NONE. */
-static uint32_t short_find(const struct caches *caches, struct front *front, uint64_t index,
-                           uint64_t line)
-{
-    const struct cache_instance *cache = front->cache;
-    const struct cache_kind *kind = cache->kind;
-    uint64_t set = kind->sets_are_power_of_two ? index & (kind->sets - 1) : index % kind->sets;
-    uint32_t first = (uint32_t)set * kind->ways, slot;
-    if (kind->ways == 2) { /* without a branch that depends on the way */
-        slot = first + (front->tag[first + 1] == line + 1);
-        if (front->tag[slot] != line + 1)
-            return CACHE_NONE;
-    } else {
-        slot = first + cache->most_recent[set];
-        if (front->tag[slot] != line + 1) {
-            slot = cache_find(caches, cache, set, line);
-            if (slot == CACHE_NONE)
-                return CACHE_NONE;
-            slot -= cache->first_slot;
-            cache->most_recent[set] = slot - first;
-        }
-    }
-    if (cache->plru != NULL)
-        cache->plru[set] = cache_plru_touched(kind, cache->plru[set], slot - first);
-    return slot;
-}
-
-static void long_way(struct caches *caches, const struct caches_input *input, uint32_t i,
-                     uint32_t *seconds)
-{
-    uint32_t kind = input->what[i] & WHAT_KIND_MASK;
-    uint64_t page = caches->machine->page_bytes, bytes = input->bytes != NULL ? input->bytes[i] : 1;
-    uint64_t left = page - (input->virtual_address[i] & (page - 1));
-    struct cache_reference reference = {
-        .cpu = &caches->cpu[input->cpu],
-        .path = kind == WHAT_FETCH ? CACHE_CODE : CACHE_DATA,
-        .store = kind == WHAT_STORE,
-        .ordinal = input->first + i,
-        .virtual_address = input->virtual_address[i],
-        .physical = input->physical_address[i],
-        .bytes = bytes == 0 ? 1 : bytes,
-    };
-    if (reference.bytes > left) {
-        if (input->second_page != NULL)
-            reference.second_page = input->second_page[(*seconds)++];
-        else
-            reference.bytes = left;
-    }
-    if (reference.bytes > caches->shortest_line)
-        reference.bytes = caches->shortest_line;
-    cache_refer(caches, &reference);
-}
-
-/* A reference that straddles two lines of the first cache, both of which are there; most are fetches.
- * False: nothing has been done. */
-static bool short_straddle(struct caches *caches, const struct front *front,
-                           const struct caches_input *input, uint32_t i)
-{
-    const struct cache_instance *cache = front->cache;
-    const uint64_t page = caches->machine->page_bytes, bytes = input->bytes[i];
-    const uint64_t virtual_address = input->virtual_address[i];
-    uint64_t physical = input->physical_address[i], age = 0;
-    const uint64_t room = front->line_bytes - (physical & front->within_line);
-    const bool store = (input->what[i] & WHAT_KIND_MASK) == WHAT_STORE;
-    uint32_t slot[CACHE_PARTS];
-    uint64_t set[CACHE_PARTS];
-    if (bytes == 0 || bytes > caches->shortest_line ||
-        bytes > page - (virtual_address & (page - 1)))
-        return false;
-    for (uint32_t part = 0; part < CACHE_PARTS; part++) {
-        const uint64_t at = physical + part * room;
-        set[part] = cache_set(cache, virtual_address + part * room, at);
-        slot[part] = cache_find(caches, cache, set[part], at >> front->line_shift);
-        if (slot[part] == CACHE_NONE || (store && !caches->line[slot[part]].writable))
-            return false;
-    }
-    for (uint32_t part = 0; part < CACHE_PARTS; part++) {
-        const uint64_t last = caches->stamp[slot[part]] / 2, ordinal = input->first + i;
-        age = ordinal - last > age ? ordinal - last : age;
-        cache_touch(caches, cache, set[part], slot[part], cache_tick(ordinal, part));
-        if (store)
-            caches->line[slot[part]].written |=
-                cache_words(caches, physical, part == 0 ? room : bytes - room);
-        physical += room;
-    }
-    caches->outcome->level[caches->at] = front->level;
-    caches->outcome->age[caches->at] = age < UINT32_MAX ? (uint32_t)age : UINT32_MAX;
-    return true;
-}
-
-static bool ready(struct caches *caches, uint32_t cpu)
-{
-    for (uint32_t path = 0; path < CACHE_PATHS; path++)
-        for (uint32_t i = 0; i < caches->cpu[cpu].depth[path]; i++)
-            if (!cache_ready(&caches->instance[caches->cpu[cpu].path[path][i]]))
-                return false;
-    return true;
-}
-
-char *caches_references(struct caches *caches, const struct caches_input *input,
-                        struct caches_outcome *outcome, uint32_t at)
-{
-    if (!ready(caches, input->cpu))
-        return out_of_memory(caches->machine);
-    const struct cache_cpu *cpu = &caches->cpu[input->cpu];
-    struct front fronts[CACHE_PATHS] = {front_of(caches, cpu, CACHE_CODE, input),
-                                        front_of(caches, cpu, CACHE_DATA, input)};
-    /* one cache for both has one front */
-    struct front *by_path[CACHE_PATHS] = {
-        &fronts[fronts[0].cache == fronts[1].cache ? CACHE_DATA : CACHE_CODE], &fronts[CACHE_DATA]};
-    uint32_t seconds = 0;
-    caches->outcome = outcome;
-    caches->at_cpu = input->cpu;
-    const uint8_t *what = input->what;
-    const uint64_t *physicals = input->physical_address, one = 1,
-                   *bytes = input->bytes != NULL ? input->bytes : &one;
-    const uint64_t bytes_step = input->bytes != NULL, first = input->first;
-    const uint32_t references = input->references;
-    uint8_t *levels = outcome->level + at;
-    uint32_t *ages = outcome->age + at;
-    for (uint32_t i = 0; i < references; i++) {
-        const uint32_t kind = what[i] & WHAT_KIND_MASK;
-        struct front *const front = by_path[kind != WHAT_FETCH];
-        const uint64_t physical = physicals[i], size = bytes[i * bytes_step];
-        const uint64_t line = physical >> front->line_shift,
-                       index = front->index_address[i] >> front->line_shift;
-        uint32_t slot = front->last_slot;
-        const bool straddles = size - 1 >= front->line_bytes - (physical & front->within_line);
-        if (straddles) /* or there is no such cache */
-            slot = CACHE_NONE;
-        else if (line != front->last_line || index != front->last_index)
-            slot = short_find(caches, front, index, line);
-        if (slot == CACHE_NONE || (kind == WHAT_STORE && !front->line[slot].writable)) {
-            caches->at = at + i;
-            if (straddles && front->line_bytes != 0 && input->bytes != NULL &&
-                short_straddle(caches, front, input, i))
-                front->hits++;
-            else
-                long_way(caches, input, i, &seconds);
-            fronts[CACHE_CODE].last_line = NO_LINE;
-            fronts[CACHE_DATA].last_line = NO_LINE;
-            continue;
-        }
-        if (kind == WHAT_STORE)
-            front->line[slot].written |= cache_words(caches, physical, size);
-        const uint64_t tick = cache_tick(first + i, 0), age = (tick - front->stamp[slot] + 1) / 2;
-        front->stamp[slot] = tick;
-        front->last_line = line;
-        front->last_index = index;
-        front->last_slot = slot;
-        levels[i] = front->level;
-        ages[i] = age < UINT32_MAX ? (uint32_t)age : UINT32_MAX;
-        front->hits++;
-    }
-    for (uint32_t path = 0; path < CACHE_PATHS; path++)
-        if (fronts[path].cache != NULL)
-            cache_count(caches, fronts[path].cache->kind)->accesses += fronts[path].hits;
-    return caches->no_memory ? out_of_memory(caches->machine) : NULL;
 }
 
 void caches_forget_page(struct caches *caches, uint64_t physical_page)

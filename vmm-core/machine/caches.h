@@ -48,8 +48,8 @@
 
 struct caches;
 
-/* References of one CPU, in order. `what` as in vmm-core/memory/memory.h: bits 0-1 fetch, load,
- * store, touch. */
+/* References of one CPU, in order. In one call, a virtual page is one physical page. `what` as in
+ * vmm-core/memory/memory.h: bits 0-1 fetch, load, store, touch. */
 struct caches_input {
     uint32_t cpu;
     uint32_t references;
