@@ -229,6 +229,20 @@ static void delay_moves_what_is_stored_to(void **unused)
     end(&it);
 }
 
+/* A store that a cache serves collapses the page as well, and no reference tells of it. */
+static void delay_learns_of_stores_by_collapses_too(void **unused)
+{
+    (void)unused;
+    struct story it;
+    begin(&it, "delay", "references", 5);
+    loads(&it, 1, 4);
+    const struct policy_event event = event_of(&it, 0, true);
+    it.self.policy->collapsed(it.self.state, &it.fake.host, &event);
+    loads(&it, 1, 4); /* counting began anew */
+    assert_int_equal(load(&it, 1), ASKED_MIGRATE);
+    end(&it);
+}
+
 static void delay_divides_its_count_by_the_references_of_a_sample(void **unused)
 {
     (void)unused;
@@ -450,6 +464,7 @@ int main(void)
         cmocka_unit_test(a_collapse_is_judged_by_what_was_before_it),
         cmocka_unit_test(delay_copies_what_is_read_after_so_many_references),
         cmocka_unit_test(delay_moves_what_is_stored_to),
+        cmocka_unit_test(delay_learns_of_stores_by_collapses_too),
         cmocka_unit_test(delay_divides_its_count_by_the_references_of_a_sample),
         cmocka_unit_test(irix_moves_when_the_difference_is_above_the_threshold),
         cmocka_unit_test(the_default_threshold_is_half_of_eleven_bits),
