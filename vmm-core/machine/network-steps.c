@@ -33,9 +33,10 @@ bool mva_steps_new(struct mva_steps *steps, uint32_t classes, uint32_t stations)
                                 .share = calloc(shares + 1, sizeof(double)),
                                 .thinned = calloc(table + 1, sizeof(double)),
                                 .stalled = calloc(classes + 1, sizeof(double)),
-                                .queue = calloc(3 * (size_t)stations + 1, sizeof(double))};
+                                .queue = calloc(3 * (size_t)stations + 1, sizeof(double)),
+                                .lattice = malloc(MVA_LATTICE_WORK * sizeof(double))};
     return steps->slower && steps->residence && steps->arrival && steps->share && steps->thinned &&
-           steps->stalled && steps->queue;
+           steps->stalled && steps->queue && steps->lattice;
 }
 
 void mva_steps_free(struct mva_steps *steps)
@@ -47,6 +48,7 @@ void mva_steps_free(struct mva_steps *steps)
     free(steps->thinned);
     free(steps->stalled);
     free(steps->queue);
+    free(steps->lattice);
 }
 
 void mva_steps_start(struct mva_steps *steps, uint32_t classes, uint32_t stations)
@@ -255,8 +257,30 @@ static double step_thinned(struct mva_steps *steps, const struct mva_model *mode
     return most;
 }
 
+/* As the exact solution has it. The shares of N - 1 are scratch here. */
+static double step_exact(struct mva_steps *steps, const struct mva_model *model, double gain)
+{
+    const uint32_t stations = steps->stations;
+    double *const thinned = shares_of(steps, 1), most = 0;
+    const double *const queue =
+        mva_lattice_solve(model, steps->slower, steps->lattice, thinned, thinned);
+    steps->fresh = true;
+    for (uint32_t c = 0; c < steps->classes; c++) {
+        const size_t row = (size_t)c * stations;
+        for (uint32_t k = 0; k < stations; k++) {
+            const double change = thinned[row + k] - steps->thinned[row + k];
+            most = fmax(most, fabs(change) / (1 + queue[k]));
+            steps->thinned[row + k] += gain * change;
+        }
+    }
+    return most;
+}
+
 double mva_step_thinned(struct mva_steps *steps, const struct mva_model *model, double gain)
 {
+    const size_t cells = mva_lattice_cells(model);
+    if (steps->classes <= MVA_FEW_CLASSES && cells <= MVA_LATTICE_WORK / steps->classes)
+        return step_exact(steps, model, gain);
     double customers = 0;
     for (uint32_t c = 0; c < steps->classes; c++)
         customers += model->customers[c];

@@ -22,11 +22,12 @@
  * station's time, up to NETWORK_OTHER_MOST of it, and makes visits that much longer.
  *
  * What is exact and what is not. Solved by mean value analysis (network-mva.h) in its approximation
- * called Linearizer: of random machines of up to 48 CPUs, saturated ones too, 999 loaded latencies
- * in a thousand are within 3 % of the exact solution, and none was seen 8 % off. With more than 16
- * nodes of CPUs that is too slow, and one takes its place that corrects for the average customer
- * alone: good where nodes are alike. The tests hold it against the exact solution, closed forms and
- * the Disco paper. CPUs of a node are one class of customers, as
+ * called Linearizer, and from the exact solution where that is small (up to four nodes with dozens
+ * of CPUs): of random machines of up to 48 CPUs, saturated ones too, practically all loaded
+ * latencies are within 3 % of the exact solution (the tests allow one in two thousand up to 8 %).
+ * With more than 16 nodes of CPUs that is too slow, and a solution takes its place that corrects for
+ * the average customer alone: good where nodes are alike, poor where they are not. The tests also
+ * hold it against closed forms and the Disco paper. CPUs of a node are one class of customers, as
  * many as make it up evenly: (sum of accesses)^2 / sum of squares, so that one busy CPU among idle
  * ones is one. Service times are taken as exponential, arrivals as spread over the epoch, and a CPU
  * as waiting for one access at a time.
