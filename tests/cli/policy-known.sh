@@ -50,4 +50,22 @@ expect ace 'migrate>3' "$copied" 'migrate>1 migrate>2 migrate>3 migrate>0' 'migr
 expect platinum 'migrate>3' "$copied" 'migrate>1' 'migrate>2'
 expect delay 'migrate>3' "$copied" 'migrate>1 migrate>2 migrate>3 migrate>0 migrate>1' 'migrate>2'
 expect irix:maximum=500 'migrate>3' 'migrate>1' '' 'migrate>2'
+
+# weights by bandwidth: 32 * 100 / 150 = 21.3 and 32 * 50 / 150 = 10.7; of cxl-tier, a line in 0.364 and 2.56 ns, 28.02 and 3.98
+for ((page = 0; page < 93; page++)); do printf '0x%x 0 r\n' $((page * 4096)); done >"$TMP/pages.txt"
+check "93 pages are imported" "$BUILD/disco-record" import --format text --columns addr,cpu,kind -o "$TMP/pages.db" "$TMP/pages.txt"
+spread() { # MACHINE, POLICY, then pages on each node
+  rm -f "$TMP/results.db"
+  run "$BUILD/disco-replay" --machine "$1" --schedule compact --policy "$2" --results "$TMP/results.db" "$TMP/pages.db"
+  check "$2 on ${1##*/} puts $3 pages on the nodes" test "$(sqlite3 "$TMP/results.db" "SELECT group_concat(pages, ':') FROM (SELECT count(*) AS pages FROM run_page GROUP BY home ORDER BY home)")" = "$3"
+}
+cat >"$TMP/curves.json" <<'JSON'
+{"name": "curves", "latency_ns": [[100, 200], [200, 100]],
+ "nodes": [{"cpus": [0], "memory": "1M", "curve": [[10, 90], [100, 200]]}, {"cpus": [1], "memory": "1M", "curve": [[10, 90], [50, 300]]}]}
+JSON
+spread "$TMP/curves.json" weighted-interleave 63:30
+spread "$TMP/curves.json" weighted-interleave:node1=7 72:21
+spread "$TMP/curves.json" weighted-interleave:node0=2:node1=1 62:31
+spread cxl-tier weighted-interleave 84:9
+spread cxl-tier interleave:nodes=0-1 47:46
 finish
