@@ -64,8 +64,8 @@ static const struct argp_option option[] = {
      "(default " OPTIONS_POLICIES ")",
      1},
     {"machine", 'm', "MACHINE", 0,
-     "A preset (--list-machines), 'host', or a file: JSON, hwloc XML, numactl --hardware "
-     "(default " OPTIONS_MACHINE ")",
+     "A preset (--list-machines), 'host', or a file: JSON, hwloc XML, numactl --hardware, or the "
+     "output of Intel Memory Latency Checker, mlc:FILE (default " OPTIONS_MACHINE ")",
      1},
     {"schedule", 's', "HOW", 0,
      "Put streams on CPUs: recorded, compact (fill node after node), scatter (round the nodes), or "

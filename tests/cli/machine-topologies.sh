@@ -104,4 +104,13 @@ same_as_text() {
 for text in "$SAMPLES"/topologies/numactl/*.txt; do
   check "$(basename "$text") is the machine that it lists" same_as_text "$text"
 done
+
+# Intel Memory Latency Checker, as --help says
+as_mlc() {
+  "$BUILD/disco-replay" --machine "mlc:$1" --print-machine >"$TMP/mlc.json" && grep -q '"curve": \[\[' "$TMP/mlc.json"
+}
+for text in "$SAMPLES"/topologies/mlc/*.txt; do
+  check "$(basename "$text") is a machine with curves" as_mlc "$text"
+done
+check "--help says how to name it" sh -c '"$BUILD/disco-replay" --help | tr -s " \n" " " | grep -q "mlc:FILE"'
 finish
