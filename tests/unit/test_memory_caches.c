@@ -234,23 +234,52 @@ static void saw_stations(void *context, const struct memory_epoch *epoch)
             accesses[epoch->station[at].from] = epoch->station[at].accesses;
 }
 
+/* Controllers take 10 ns; accesses[NODES] of them in the last epoch. */
+static void set_up_contention(struct rig *rig, int64_t *self, uint64_t *accesses)
+{
+    set_up(rig);
+    memory_free(rig->f.memory);
+    for (uint32_t node = 0; node < NODES; node++)
+        rig->f.node[node].service_ps = 10000;
+    *self = (intptr_t)&rig->f;
+    rig->f.options.param = self;
+    rig->f.options.contention = true;
+    rig->f.options.on_action = NULL;
+    rig->f.options.on_epoch = saw_stations;
+    rig->f.options.context = accesses;
+    well(memory_new(&rig->f.options, &rig->f.memory));
+    rig->f.memory->has_caches = true;
+}
+
+static void lines_fetched_again_load_the_new_home(void **state)
+{
+    (void)state;
+    struct rig rig;
+    int64_t self;
+    uint64_t accesses[NODES] = {0};
+    set_up_contention(&rig, &self, accesses);
+    well(memory_dispatch(rig.f.memory, 0, 0, 0));
+    serve(&rig, 0, 10, MEMORY_LOAD, CACHES_MEMORY, 0);
+    assert_int_equal(migrate(&rig.f, 0, 2), POLICY_DONE);
+    for (uint32_t line = 1; line <= 20; line++)
+        serve(&rig, 0, 10, MEMORY_LOAD, 1, line); /* each last used before the move */
+    assert_int_equal(count(&rig.f, 0)->refetches, 20);
+    memory_finish(rig.f.memory);
+    const uint64_t lines = PAGE / 64;
+    assert_int_equal(accesses[0], 1 + lines);  /* the load, and what the copy read */
+    assert_int_equal(accesses[2], lines + 20); /* what the copy wrote, and the lines again */
+    assert_int_equal(count(&rig.f, 0)->local_accesses, 1);
+    assert_int_equal(count(&rig.f, 0)->remote_accesses, 0);
+    tear_down(&rig);
+}
+
 static void what_caches_write_back_loads_the_home_of_its_page(void **state)
 {
     (void)state;
     struct rig rig;
-    set_up(&rig);
-    memory_free(rig.f.memory);
+    int64_t self;
     uint64_t accesses[NODES] = {0};
-    for (uint32_t node = 0; node < NODES; node++)
-        rig.f.node[node].service_ps = 10000;
-    const int64_t self = (intptr_t)&rig.f;
-    rig.f.options.param = &self;
-    rig.f.options.contention = true;
-    rig.f.options.on_action = NULL;
-    rig.f.options.on_epoch = saw_stations;
-    rig.f.options.context = accesses;
-    well(memory_new(&rig.f.options, &rig.f.memory));
-    rig.f.memory->has_caches = true;
+    set_up_contention(&rig, &self, accesses);
     rig.f.place = 3;
     well(memory_dispatch(rig.f.memory, 1, 1, 0));
     const uint64_t addr[] = {10 * PAGE, 11 * PAGE};
@@ -289,6 +318,7 @@ int main(void)
         cmocka_unit_test(a_store_that_collapses_a_page_loses_its_own_line_too),
         cmocka_unit_test(policies_hear_of_accesses_alone),
         cmocka_unit_test(a_stretch_counts_as_its_references_one_by_one),
+        cmocka_unit_test(lines_fetched_again_load_the_new_home),
         cmocka_unit_test(what_caches_write_back_loads_the_home_of_its_page),
         cmocka_unit_test(without_what_the_caches_made_of_them_references_are_refused),
     };
