@@ -6,7 +6,8 @@
  *   entry      directory: who holds a block, as a list through the slots             cache-directory.c
  *   history    which lines a cache has held, and which of them stores took away      cache-history.c
  *   short way  a reference that hits the first cache: the loop over references       cache-short.c
- *   refer      one reference through the levels, where the short way does not do     cache-refer.c
+ *   near       one that misses it, and that the next cache serves at once             cache-near.c
+ *   refer      one reference through the levels, where these ways do not do          cache-refer.c
  *
  * A block is what coherence is about: the longest line of all caches. The arrays of slots are
  * reserved for the whole machine and cost memory where CPUs run.
@@ -22,6 +23,8 @@
 #define CACHE_WORD_SHIFT 2u /* sharing is told true from false by words of 4 bytes */
 
 enum cache_path { CACHE_CODE, CACHE_DATA, CACHE_PATHS };
+
+enum cache_miss { CACHE_COLD, CACHE_CAPACITY, CACHE_TRUE_SHARING, CACHE_FALSE_SHARING };
 
 struct cache_kind {
     uint32_t index, level; /* of machine->cache[] */
@@ -166,6 +169,15 @@ static inline struct caches_counters *cache_count(struct caches *caches,
     return &caches->counted[(size_t)kind->index * caches->machine->cpus + caches->at_cpu];
 }
 
+static inline void cache_count_miss(struct caches_counters *counters, enum cache_miss miss)
+{
+    counters->misses++;
+    counters->cold += miss == CACHE_COLD;
+    counters->capacity += miss == CACHE_CAPACITY;
+    counters->coherence += miss == CACHE_TRUE_SHARING || miss == CACHE_FALSE_SHARING;
+    counters->false_sharing += miss == CACHE_FALSE_SHARING;
+}
+
 /* No CPU uses both this cache and the first data cache of `cpu`. */
 static inline bool cache_is_other(const struct cache_instance *cache, const struct cache_cpu *cpu)
 {
@@ -213,7 +225,6 @@ void cache_leave(struct caches *caches, uint32_t slot);
 /* cache-history.c */
 bool cache_history_new(struct cache_history *history);
 void cache_history_free(struct cache_history *history);
-enum cache_miss { CACHE_COLD, CACHE_CAPACITY, CACHE_TRUE_SHARING, CACHE_FALSE_SHARING };
 /* Why the cache has not the line; from now on it has looked for it. `words`: of the reference. */
 enum cache_miss cache_classify(struct caches *caches, uint32_t instance, uint64_t physical,
                                uint64_t words);
@@ -244,6 +255,9 @@ bool cache_settle(struct caches *caches, const struct cache_cpu *cpu, uint32_t e
                   bool served);
 void cache_write_to_memory(struct caches *caches, uint32_t cpu, uint64_t physical);
 void cache_mark_dirty(struct caches *caches, uint32_t slot);
+
+/* cache-near.c: does the same, or nothing and returns false */
+bool cache_refer_near(struct caches *caches, const struct cache_reference *reference);
 
 /* cache-refer.c: sets the level and the age of outcome[at] */
 void cache_refer(struct caches *caches, const struct cache_reference *reference);

@@ -99,15 +99,6 @@ static bool gives_way(const struct walk *walk, const struct cache_instance *cach
            cache_victim(walk->caches, cache, set) == slot;
 }
 
-static void count_miss(struct caches_counters *counters, enum cache_miss miss)
-{
-    counters->misses++;
-    counters->cold += miss == CACHE_COLD;
-    counters->capacity += miss == CACHE_CAPACITY;
-    counters->coherence += miss == CACHE_TRUE_SHARING || miss == CACHE_FALSE_SHARING;
-    counters->false_sharing += miss == CACHE_FALSE_SHARING;
-}
-
 /* Whether all lines are there. */
 static bool look_up(struct walk *walk, uint32_t level)
 {
@@ -138,7 +129,7 @@ static bool look_up(struct walk *walk, uint32_t level)
         }
         enum cache_miss miss = cache_classify(caches, instance, part->physical, part->words);
         if (all)
-            count_miss(counters, miss);
+            cache_count_miss(counters, miss);
         all = false;
     }
     return all;

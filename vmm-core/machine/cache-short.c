@@ -171,7 +171,8 @@ static void long_way(struct caches *caches, const struct caches_input *input, si
     }
     if (reference.bytes > caches->shortest_line)
         reference.bytes = caches->shortest_line;
-    cache_refer(caches, &reference);
+    if (!cache_refer_near(caches, &reference))
+        cache_refer(caches, &reference);
 }
 
 static bool ready(struct caches *caches, uint32_t cpu)
