@@ -60,8 +60,9 @@ static void set_up_stations(struct network *network)
         network->controller[node] = NETWORK_NO_STATION;
         if (!it->memory_bytes)
             continue;
-        network_curve_fit(&network->curve[node], machine->curve + it->curve, it->curve_points);
         const uint32_t points = it->curve_points;
+        network_curve_fit(&network->curve[node], points ? machine->curve + it->curve : NULL,
+                          points);
         network->curves += points > 0;
         network->service_ps[station] =
             points ? line / network->curve[node].rate[points - 1] : it->service_ps;

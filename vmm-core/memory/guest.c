@@ -326,7 +326,8 @@ static char *through_caches(struct guest *guest, struct caches_input slice, uint
             return error;
         slice.virtual_address += slice.references;
         slice.what += slice.references;
-        slice.bytes += slice.bytes ? slice.references : 0;
+        if (slice.bytes)
+            slice.bytes += slice.references;
         at += slice.references;
         left -= slice.references;
     }
