@@ -45,9 +45,10 @@ struct policy_page {
     uint32_t home; /* node of the master copy */
     uint64_t
         replicas; /* nodes that hold a replica, bit n for node n; the master's not among them */
-    const uint16_t *
-        counts; /* [nodes] references by each node in this interval; saturates. NULL: not counted */
-    uint16_t writes;      /* stores in this interval; saturates */
+    /* [nodes] each node's references that reached memory in this interval; saturates. NULL: not
+     * counted */
+    const uint16_t *counts;
+    uint16_t writes;      /* of them those that were stores; saturates */
     uint16_t moves;       /* migrations in this interval */
     uint32_t moves_total; /* migrations since the start */
     /* 4 KiB pages in it: 1, or 512 for a huge page. That one has the number of its first page, and
