@@ -51,8 +51,8 @@ struct policy_page {
     uint16_t writes;      /* of them those that were stores; saturates */
     uint16_t moves;       /* migrations in this interval */
     uint32_t moves_total; /* migrations since the start */
-    /* 4 KiB pages in it: 1, or 512 for a huge page. That one has the number of its first page, and
-     * the counts of all; its other numbers are no pages until it is split. */
+    /* 4 KiB pages in it: 1, or for a huge page 512 (2 MiB) or 262144 (1 GiB). That one has the
+     * number of its first page, and the counts of all; its other numbers are no pages until it is split. */
     uint32_t pages;
 };
 
@@ -69,7 +69,7 @@ struct policy_event {
     /* place() alone, and only where policy_wants.tables asks: the page is a page table of this level
      * (1: of 4 KiB pages), made because `vpn` is mapped; `page` is POLICY_NO_PAGE. 0: a page. */
     uint32_t table_level;
-    uint32_t pages; /* place() alone: 512 if a huge page is to be placed, else 1 */
+    uint32_t pages; /* place() alone: 512 or 262144 if a huge page is to be placed, else 1 */
 };
 
 struct policy_host;
@@ -121,14 +121,15 @@ static inline enum policy_answer policy_collapse(struct policy_host *host, uint3
 {
     return host->services->collapse(host, page, reason);
 }
-/* A huge page becomes 512 pages, on the same node, whose counts begin at 0. */
+/* A huge page becomes 512 pages of the next smaller size, on the same node, whose counts begin at 0.
+ */
 static inline enum policy_answer policy_split(struct policy_host *host, uint32_t page,
                                               const char *reason)
 {
     return host->services->split(host, page, reason);
 }
-/* The 512 pages that `page` is one of become a huge page, if they were mapped together, are all
- * there, have no replicas and are on one node. A copy, as Linux's khugepaged makes it. */
+/* The 512 pages that `page` is one of become a huge page of 2 MiB, if they were mapped together, are
+ * all there, have no replicas and are on one node. A copy, as Linux's khugepaged makes it. */
 static inline enum policy_answer policy_merge(struct policy_host *host, uint32_t page,
                                               const char *reason)
 {
@@ -204,7 +205,8 @@ struct policy {
     /* NULL, or what is wrong with the parameters on this machine (a literal). Optional. */
     const char *(*init)(void *state, const struct policy_setup *setup, struct policy_wants *wants);
     /* The node for a page first touched by `event->node`. A full node falls back by distance; a
-     * huge page for which it has no room becomes pages of 4 KiB, which are asked for one by one. */
+     * huge page for which it has no room becomes pages of the next smaller size, which are
+     * asked for one by one. */
     uint32_t (*place)(void *state, struct policy_host *host, const struct policy_event *event);
     /* Optional: each is called only if it is there and asked for. */
     void (*hot)(void *state, struct policy_host *host, const struct policy_event *event);

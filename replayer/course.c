@@ -68,7 +68,9 @@ char *course_new(const struct course_options *options, const struct trace_reader
     struct guest_options guest = {.machine = options->machine,
                                   .misses = options->misses,
                                   .huge = options->huge,
-                                  .huge_ranges = options->huge_ranges};
+                                  .huge_ranges = options->huge_ranges,
+                                  .gigantic = options->gigantic,
+                                  .gigantic_ranges = options->gigantic_ranges};
     char *error = guest_new(&guest, &course->guest);
     if (summary->facts.sampled) /* what each sample stands for */
         course->columns = summary->facts.columns & COLUMN_BIT(COLUMN_WEIGHT);

@@ -38,6 +38,8 @@ struct course_options {
     size_t huge_ranges;
     uint32_t
         check_every; /* events between checks of the guest's tables, at ends of pieces; 0: never */
+    const struct guest_range *gigantic; /* [gigantic_ranges] the same */
+    size_t gigantic_ranges;
 };
 
 enum step_kind { STEP_REFERENCES, STEP_IDLE };

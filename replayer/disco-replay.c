@@ -20,8 +20,8 @@ struct command {
     char *machine_json;
     struct trace_reader *reader;
     struct schedule *schedule;
-    bool misses;              /* the trace's references are taken for misses */
-    struct guest_range *huge; /* backed by pages of 2 MiB */
+    bool misses;                         /* the trace's references are taken for misses */
+    struct guest_range *huge, *gigantic; /* backed by pages of 2 MiB, of 1 GiB */
     struct course *course;
     struct replay **replay; /* [choices.count] */
     struct results *results;
@@ -35,6 +35,7 @@ static void command_free(struct command *command)
     free(command->results);
     course_free(command->course);
     free(command->huge);
+    free(command->gigantic);
     schedule_free(command->schedule);
     if (command->reader != NULL)
         trace_reader_close(command->reader);
@@ -70,9 +71,13 @@ static char *make_course(struct command *command)
                                     .schedule = command->schedule,
                                     .misses = command->misses,
                                     .check_every = options->check_every};
-    char *error = thp_ranges(options->thp, command->reader, command->machine, &command->huge,
-                             &course.huge_ranges);
+    char *error = thp_ranges("--thp", options->thp, command->reader, command->machine,
+                             &command->huge, &course.huge_ranges);
+    if (error == NULL)
+        error = thp_ranges("--gigantic", options->gigantic, command->reader, command->machine,
+                           &command->gigantic, &course.gigantic_ranges);
     course.huge = command->huge;
+    course.gigantic = command->gigantic;
     return error == NULL ? course_new(&course, command->reader, &command->course) : error;
 }
 

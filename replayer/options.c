@@ -19,6 +19,7 @@ enum key {
     KEY_INPUT = 0x100,
     KEY_CONTENTION,
     KEY_THP,
+    KEY_GIGANTIC,
     KEY_SEED,
     KEY_RESULTS,
     KEY_NO_RESULTS,
@@ -83,6 +84,11 @@ static const struct argp_option option[] = {
     {"thp", KEY_THP, "WHICH", OPTION_ARG_OPTIONAL,
      "Back with pages of 2 MiB: always (all memory that is no file, or everything where the trace "
      "knows no regions), never, or the regions of a name (default never; without WHICH always)",
+     1},
+    {"gigantic", KEY_GIGANTIC, "WHICH", OPTION_ARG_OPTIONAL,
+     "The same with pages of 1 GiB, as hugetlbfs gives them: whole aligned blocks inside a region. "
+     "A "
+     "node without room for one gives pages of 2 MiB, then of 4 KiB",
      1},
     {"refs-per-sample", KEY_REFS_PER_SAMPLE, "N", 0,
      "References that a recorded one stands for (default: as the trace says). Where each has a "
@@ -191,6 +197,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_THP:
         options->thp = arg == NULL ? THP_ALWAYS : arg;
         break;
+    case KEY_GIGANTIC:
+        options->gigantic = arg == NULL ? THP_ALWAYS : arg;
+        break;
     case KEY_SEED:
         options->seed = whole_number(state, "seed", arg, 0, INT64_MAX);
         break;
@@ -242,6 +251,7 @@ void options_parse(int argc, char **argv, struct options *options)
         .log_actions = OPTIONS_LOG_ACTIONS,
         .contention = true,
         .thp = THP_NEVER,
+        .gigantic = THP_NEVER,
     };
     argp_err_exit_status = USAGE_EXIT;
     (void)argp_parse(&argp, argc, argv, 0, NULL, options);

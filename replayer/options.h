@@ -19,6 +19,7 @@ struct options {
     const char *schedule; /* NULL: chosen by the trace */
     const char *input;    /* "references" or "misses"; NULL: as the trace is */
     const char *thp;      /* of thp.h */
+    const char *gigantic; /* the same, for pages of 1 GiB */
     const char *results;  /* NULL: the trace's database */
     bool contention, no_results, json, list_policies, list_machines, print_machine;
     uint64_t seed, log_actions, epoch_references, refs_per_sample; /* the last two 0: not given */

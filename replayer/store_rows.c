@@ -87,6 +87,7 @@ static char *other_options(const struct report *report)
     (void)json_object_set_new(object, "log_actions",
                               json_integer((json_int_t)report->options->log_actions));
     (void)json_object_set_new(object, "thp", json_string(report->options->thp));
+    (void)json_object_set_new(object, "gigantic", json_string(report->options->gigantic));
     (void)json_object_set_new(object, "check_every", json_integer(report->options->check_every));
     char *text = json_dumps(object, 0);
     json_decref(object);

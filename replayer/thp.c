@@ -42,7 +42,7 @@ static size_t merge(struct guest_range *range, size_t count)
     return kept;
 }
 
-char *thp_ranges(const char *which, const struct trace_reader *reader,
+char *thp_ranges(const char *option, const char *which, const struct trace_reader *reader,
                  const struct machine *machine, struct guest_range **out, size_t *count)
 {
     const struct trace_summary *summary = trace_reader_summary(reader);
@@ -68,9 +68,9 @@ char *thp_ranges(const char *which, const struct trace_reader *reader,
         range[found++] = (struct guest_range){first, pages, region->space};
     }
     if (found == 0 && !always)
-        return say("--thp=%s: the trace has no region of this name; table trace_region has their "
+        return say("%s=%s: the trace has no region of this name; table trace_region has their "
                    "names, or use %s or %s",
-                   which, THP_ALWAYS, THP_NEVER);
+                   option, which, THP_ALWAYS, THP_NEVER);
     for (uint32_t space = 0; found == 0 && space < summary->spaces; space++)
         range[space] = (struct guest_range){0, (UINT64_MAX >> shift) + 1, space};
     *count = found == 0 ? summary->spaces : merge(range, found);

@@ -1,4 +1,4 @@
-/* Which parts of a trace's address spaces pages of 2 MiB back (--thp).
+/* Which parts of a trace's address spaces pages of 2 MiB (--thp) or 1 GiB (--gigantic) back.
  *
  *   never   none
  *   always  every region that is no file: mappings without one, heaps, allocations, stacks, as Linux
@@ -17,8 +17,8 @@
 #define THP_NEVER  "never"
 #define THP_ALWAYS "always"
 
-/* [*count] ascending and apart, from malloc; NULL with never. An error where no region has the name. */
-char *thp_ranges(const char *which, const struct trace_reader *reader,
+/* [*count] ascending and apart, from malloc; NULL with never. `option`: --thp or --gigantic. An error where no region has the name. */
+char *thp_ranges(const char *option, const char *which, const struct trace_reader *reader,
                  const struct machine *machine, struct guest_range **out, size_t *count) MUST_CHECK;
 
 #endif

@@ -13,7 +13,7 @@ check "the trace is made" "$BUILD/disco-record" import --format text --columns t
 # ---- without a trace
 run "$replay" --help
 is "--help ends well" "$rc" 0
-for option in policy machine schedule input contention json seed results no-results log-actions epoch check threads list-policies list-machines print-machine refs-per-sample thp; do
+for option in policy machine schedule input contention json seed results no-results log-actions epoch check threads list-policies list-machines print-machine refs-per-sample thp gigantic; do
   check "--help tells --$option" grep -q -- "--$option" "$TMP/.out"
 done
 run "$replay" --version

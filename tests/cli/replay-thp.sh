@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# disco-replay --thp: which memory pages of 2 MiB back.
+# disco-replay --thp and --gigantic: which memory pages of 2 MiB and of 1 GiB back.
 set -u
 . "$(dirname "$0")/../lib.sh"
 replay=$BUILD/disco-replay
@@ -29,4 +29,18 @@ is "a block that is not whole in the region stays in pages of 4 KiB" "$(frames r
 refuses "a name that no region has" 1 "--thp=stack: the trace has no region of this name" "$replay" --thp=stack --no-results "$TMP/regions.db"
 run "$replay" --machine "$TMP/machine.json" --policy first-touch,chaos --thp --check=1 --results "$TMP/results.db" "$TMP/regions.db"
 is "a run says which" "$rc:$(sqlite3 "$TMP/results.db" "SELECT DISTINCT json_extract(options, '\$.thp') FROM run")" 0:always
+# two pages in the second GiB, one in the third, of which the region has the half
+sed -i 's/"64M"/"2G"/' "$TMP/machine.json"
+printf '11 0 r %d\n' 1073741824 1610612736 2147483648 >"$TMP/giga.txt"
+check "a trace of two GiB is made" "$BUILD/disco-record" import --format text --base 10 --columns tid,cpu,kind,addr -o "$TMP/giga.db" "$TMP/giga.txt"
+sqlite3 "$TMP/giga.db" "INSERT INTO trace_region VALUES (0, 0, 1073741824, 2684354560, 'mapping', 'pool', NULL, 0)"
+is "without it a frame a page, of 1 GiB too" "$(frames giga)" 3
+is "a whole block of 1 GiB in a region is one page" "$(frames giga --gigantic)" 262145
+is "by name" "$(frames giga --gigantic=pool)" 262145
+is "what is left of the region can be backed by 2 MiB" "$(frames giga --gigantic --thp)" 262656
+refuses "a name that no region has for 1 GiB" 1 "--gigantic=heap: the trace has no region of this name" "$replay" --gigantic=heap --no-results "$TMP/giga.db"
+sed -i 's/"2G"/"1020M"/' "$TMP/machine.json"
+is "without room for 1 GiB: pages of 2 MiB" "$(frames giga --gigantic)" 1025
+run "$replay" --machine "$TMP/machine.json" --policy first-touch,chaos --gigantic --thp --check=1 --results "$TMP/giga-results.db" "$TMP/giga.db"
+is "a run says which of 1 GiB" "$rc:$(sqlite3 "$TMP/giga-results.db" "SELECT DISTINCT json_extract(options, '\$.gigantic') FROM run")" 0:always
 finish

@@ -177,7 +177,7 @@ static struct machine *random_machine(uint64_t *state)
         machine->l2tlb.entries == 0
             ? 1
             : 1u << below(state, (uint32_t)__builtin_ctz(machine->l2tlb.entries) + 1);
-#define RANDOM_COST(cost, meaning) machine->costs.cost = up_to(state, 1000000000);
+#define RANDOM_COST(cost, meaning) machine->costs.cost = up_to(state, 10000000000);
     MACHINE_COSTS(RANDOM_COST)
 #undef RANDOM_COST
     return machine;

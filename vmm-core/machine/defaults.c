@@ -31,7 +31,9 @@
             .copy_page_ns = 28800,    /* see above */                                              \
             .huge_fault_ns = 5053440, /* unchecked: 512 faults, zeroing is most of one */          \
             .copy_huge_ns = 14745600, /* 512 times copy_page */                                    \
-            .shootdown_ns = 4000,     /* see above */                                              \
+            .gigantic_fault_ns = 2587361280, /* 512 times huge_fault */                            \
+            .copy_gigantic_ns = 7549747200,  /* 512 times copy_huge */                             \
+            .shootdown_ns = 4000,            /* see above */                                       \
             .shootdown_per_cpu_ns = (per_cpu),                                                     \
         .fetch_ps = 2500, /* [D] one instruction a cycle at 400 MHz, which is not printed */       \
             .data_reference_ps = 7500, /* unchecked: three instructions for a load or store */     \
@@ -57,10 +59,12 @@
             .huge_fault_ns = 107000,  /* unchecked: zeroing at 20 GB/s, and a fault */             \
             .copy_huge_ns = 185600, /* 190 us to migrate 2 MiB (10.9 GB/s, as measured on a      \
                                          2-socket server), less move_page and a shootdown */ \
-            .shootdown_ns = 1000,   /* see above */                                                \
-            .shootdown_per_cpu_ns = 200, /* see above */                                           \
-            .fetch_ps = 250,             /* unchecked: 1.5 instructions a cycle at 2.6 GHz */      \
-            .data_reference_ps = 750,    /* unchecked: three instructions for a load or store */   \
+            .gigantic_fault_ns = 53689000, /* unchecked: zeroing at 20 GB/s, and a fault */        \
+            .copy_gigantic_ns = 95027200,  /* 512 times copy_huge, unchecked */                    \
+            .shootdown_ns = 1000,          /* see above */                                         \
+            .shootdown_per_cpu_ns = 200,   /* see above */                                         \
+            .fetch_ps = 250,               /* unchecked: 1.5 instructions a cycle at 2.6 GHz */    \
+            .data_reference_ps = 750,      /* unchecked: three instructions for a load or store */ \
     }
 
 const struct machine_costs machine_costs_flash_16 = FLASH_COSTS(30129, 2071);

@@ -47,7 +47,7 @@ extern const char *const page_size_words[]; /* in the order of enum machine_page
 #define CACHE_BYTES_MOST (UINT64_C(1) << 36) /* 64 GiB: simulated line by line */
 #define CACHE_WAYS_MOST  65536u
 #define CACHE_LINE_LEAST 8u
-#define CACHE_LINE_MOST  256u                 /* 64 words, a bit each */
-#define COST_MOST        UINT64_C(1000000000) /* 1 s, in ns; 1 ms in ps */
+#define CACHE_LINE_MOST  256u                  /* 64 words, a bit each */
+#define COST_MOST        UINT64_C(10000000000) /* 10 s, in ns; 10 ms in ps */
 
 #endif

@@ -136,6 +136,8 @@ struct machine_curve_point {
     X(copy_page_ns, "copying one page of page_size")                                               \
     X(huge_fault_ns, "first touch of a page of 2 MiB")                                             \
     X(copy_huge_ns, "copying a page of 2 MiB")                                                     \
+    X(gigantic_fault_ns, "first touch of a page of 1 GiB")                                         \
+    X(copy_gigantic_ns, "copying a page of 1 GiB")                                                 \
     X(shootdown_ns, "one TLB shootdown, seen by the CPU that starts it")                           \
     X(shootdown_per_cpu_ns, "for each CPU that is interrupted, on both sides")                     \
     X(fetch_ps, "execution of one instruction, where the trace has fetches")                       \

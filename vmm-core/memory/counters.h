@@ -44,7 +44,7 @@ enum memory_account {
     X(remote_accesses, "references that reached memory of another node")                           \
     X(refetches, "cached lines fetched again because their page had moved; no accesses")           \
     X(page_faults, "first touches of a page")                                                      \
-    X(huge_faults, "of them those that placed a page of 2 MiB")                                    \
+    X(huge_faults, "of them those that placed a page of 2 MiB or 1 GiB")                           \
     X(hot_pages, "hot-page signals raised")                                                        \
     X(migrations, "pages migrated on its behalf")                                                  \
     X(replications, "replicas made on its behalf")                                                 \

@@ -58,6 +58,15 @@ void fast_drop(struct memory *memory, struct cpu *cpu, uint64_t vpn)
     entry->vpn = TLB_EMPTY;
 }
 
+void fast_drop_range(struct memory *memory, struct cpu *cpu, uint64_t first, uint64_t pages)
+{
+    for (uint32_t at = 0; at < cpu->live_count; at++) {
+        const uint64_t vpn = cpu->fast[cpu->live[at]].vpn;
+        if (vpn - first < pages)
+            fast_drop(memory, cpu, vpn);
+    }
+}
+
 void fast_settle(struct memory *memory, struct cpu *cpu)
 {
     for (uint32_t at = 0; at < cpu->live_count; at++)
@@ -90,11 +99,24 @@ static void settle_mappings(struct memory *memory, uint32_t page)
     }
 }
 
+static void settle_huge(struct memory *memory, uint32_t page)
+{
+    for (uint32_t at = 0; at < memory->used_count; at++) {
+        struct cpu *const cpu = memory->used[at];
+        for (uint32_t live = 0; live < cpu->live_count; live++) {
+            struct fast_entry *const entry = &cpu->fast[cpu->live[live]];
+            if (entry->vpn != TLB_EMPTY && entry->page == page)
+                settle_entry(memory, cpu, entry);
+        }
+    }
+}
+
 void fast_settle_page(struct memory *memory, uint32_t page)
 {
-    const uint32_t pages = huge_pages(memory, page);
-    for (uint32_t at = page; at < page + pages; at++)
-        settle_mappings(memory, at);
+    if (huge_is(memory, page))
+        settle_huge(memory, page);
+    else
+        settle_mappings(memory, page);
 }
 
 static struct fast_entry *fill(struct memory *memory, struct cpu *cpu, uint64_t vpn,

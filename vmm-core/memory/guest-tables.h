@@ -43,7 +43,12 @@ struct guest_share_range {
 struct guest_pending {
     uint64_t vpn, since;
     uint32_t space, page;
-    bool in_block; /* one of 512 that were touched together */
+    uint8_t begins; /* order of the block that it is the first page of; 0: of none */
+};
+
+struct guest_apart {
+    uint64_t first;
+    uint32_t space;
 };
 
 /* What a CPU touched of late: direct-mapped, for speed only. */
@@ -66,6 +71,10 @@ struct guest {
     uint32_t slot_mask, slots_used;
     const struct guest_range *huge_range; /* as options had them */
     size_t huge_ranges;
+    const struct guest_range *gigantic_range; /* the same */
+    size_t gigantic_ranges;
+    uint32_t *gigantic; /* [gigantics] ascending: first pages of blocks of 1 GiB */
+    uint32_t gigantics, gigantics_room;
     uint64_t *block; /* bit n: pages [512 n, 512 n + 512) are one block (huge-blocks.c) */
     uint32_t block_words;
     struct guest_share_range *share; /* ascending by (space, first); none is itself shown */
@@ -81,6 +90,8 @@ struct guest {
     struct guest_memo **memo;  /* [machine cpus] NULL: not used yet */
     struct guest_gone *gone;
     uint32_t gones, gones_room;
+    struct guest_apart *apart; /* blocks of 1 GiB that had pages in them when they were wanted */
+    uint32_t aparts, aparts_room;
 };
 
 /* ---- what memories look up --------------------------------------------------------------------- */
@@ -152,11 +163,22 @@ uint32_t guest_at_step(const struct guest *guest, uint64_t step);
 #define GUEST_BLOCK_SHIFT 9u
 #define GUEST_BLOCK_PAGES (1u << GUEST_BLOCK_SHIFT) /* pages of 4 KiB in one of 2 MiB */
 
-/* Are the pages [first, + 512) within one of the ranges? */
-bool guest_block_wanted(const struct guest *guest, uint32_t space, uint64_t first);
+/* Pages in a block: order 1 is 2 MiB, order 2 is 1 GiB. */
+static inline uint32_t guest_block_pages(uint32_t order)
+{
+    return 1u << (order * GUEST_BLOCK_SHIFT);
+}
+/* Are the pages of the block that starts there within one of the ranges for its order? */
+bool guest_block_wanted(const struct guest *guest, uint32_t space, uint64_t first, uint32_t order);
 /* The page, which is not there yet, is the first of a block; pages up to it that are not there
  * either never will be. */
-char *guest_block_begin(struct guest *guest, uint32_t page);
+char *guest_block_begin(struct guest *guest, uint32_t page, uint32_t order);
+/* The first page of the block of 1 GiB that the page is one of, or MEMORY_NONE. */
+uint32_t guest_gigantic(const struct guest *guest, uint32_t page);
+/* Blocks of 1 GiB that had pages in them. Forgotten when the guest unmaps a part of one. */
+bool guest_apart_is(const struct guest *guest, uint32_t space, uint64_t first);
+bool guest_apart_add(struct guest *guest, uint32_t space, uint64_t first);
+void guest_apart_forget(struct guest *guest, uint32_t space, uint64_t first, uint64_t pages);
 /* Is the page one of a block? */
 static inline bool guest_in_block(const struct guest *guest, uint32_t page)
 {

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define PENDING_SLOTS_AT_FIRST 1024u
+#define PENDING_SLOTS_KEPT     (1u << 18)
 #define SLICE                  1024u /* references that go through the caches together */
 #define HUGE_BASE_BYTES        4096u
 
@@ -35,7 +36,7 @@ char *guest_new(const struct guest_options *options, struct guest **out)
     const uint32_t page_bytes = machine->page_bytes;
     if (page_bytes < 2 || page_bytes & (page_bytes - 1))
         return memory_refuse("the page size", page_bytes, "it must be a power of two");
-    if (options->huge_ranges && page_bytes != HUGE_BASE_BYTES)
+    if ((options->huge_ranges || options->gigantic_ranges) && page_bytes != HUGE_BASE_BYTES)
         return memory_refuse("the page size", page_bytes,
                              "huge pages are for machines with pages of 4096");
     struct guest *const guest = calloc(1, sizeof *guest);
@@ -45,6 +46,8 @@ char *guest_new(const struct guest_options *options, struct guest **out)
     guest->page_shift = (uint32_t)__builtin_ctz(page_bytes);
     guest->huge_range = options->huge;
     guest->huge_ranges = options->huge_ranges;
+    guest->gigantic_range = options->gigantic;
+    guest->gigantic_ranges = options->gigantic_ranges;
     guest->memo = calloc(machine->cpus ? machine->cpus : 1, sizeof(struct guest_memo *));
     guest->pending_slot = calloc(PENDING_SLOTS_AT_FIRST, sizeof *guest->pending_slot);
     guest->pending_mask = PENDING_SLOTS_AT_FIRST - 1;
@@ -75,6 +78,8 @@ void guest_free(struct guest *guest)
     free(guest->pending_slot);
     free(guest->gone);
     free(guest->block);
+    free(guest->gigantic);
+    free(guest->apart);
     free(guest);
 }
 
@@ -154,36 +159,60 @@ static bool room_for_pending(struct guest *guest)
 }
 
 static bool set_aside(struct guest *guest, uint32_t space, uint64_t vpn, uint32_t page,
-                      bool in_block)
+                      uint8_t begins)
 {
     if (!room_for_pending(guest))
         return false;
     guest->pending[guest->pendings++] = (struct guest_pending){
-        .vpn = vpn, .since = guest->now, .space = space, .page = page, .in_block = in_block};
+        .vpn = vpn, .since = guest->now, .space = space, .page = page, .begins = begins};
     guest->pending_slot[pending_slot_of(guest, space, vpn)] = guest->pendings;
     return true;
 }
 
-/* The block of 512 pages around a first touch, where huge pages are wanted and no page of it is
- * there; *page stays MEMORY_NONE where it is not to be. false: memory is short. */
-static bool touch_block(struct guest *guest, uint32_t space, uint64_t vpn, uint32_t *page)
+/* Is a page of the block there, or shown from elsewhere? */
+static bool block_in_use(const struct guest *guest, uint32_t space, uint64_t first, uint32_t order)
 {
-    const uint64_t first = vpn & ~(uint64_t)(GUEST_BLOCK_PAGES - 1);
-    if (!guest->huge_ranges || !guest_block_wanted(guest, space, first))
+    if (order > 1 && guest_apart_is(guest, space, first))
         return true;
-    for (uint64_t at = first; at < first + GUEST_BLOCK_PAGES; at++)
+    for (uint64_t at = first; at < first + guest_block_pages(order); at++)
         if (page_of(guest, space, at) != MEMORY_NONE || guest_share_find(guest, space, at))
             return true;
-    const uint32_t next = guest->pages + guest->pending_pages;
-    if (next > GUEST_PAGES_MOST - 2 * GUEST_BLOCK_PAGES)
+    return false;
+}
+
+/* The block of this order around a first touch, where huge pages are wanted and no page of it is there;
+ * *page stays MEMORY_NONE where it is not to be. false: memory is short. */
+static bool touch_block(struct guest *guest, uint32_t space, uint64_t vpn, uint32_t order,
+                        uint32_t *page)
+{
+    const uint32_t pages = guest_block_pages(order);
+    const uint64_t first = vpn & ~(uint64_t)(pages - 1);
+    if (!guest_block_wanted(guest, space, first, order))
         return true;
+    const uint32_t next = guest->pages + guest->pending_pages;
+    if (next > GUEST_PAGES_MOST - pages - GUEST_BLOCK_PAGES)
+        return true;
+    if (block_in_use(guest, space, first, order))
+        return order == 1 || guest_apart_is(guest, space, first) ||
+               guest_apart_add(guest, space, first);
     const uint32_t base = (next + GUEST_BLOCK_PAGES - 1) & ~(GUEST_BLOCK_PAGES - 1);
-    for (uint32_t at = 0; at < GUEST_BLOCK_PAGES; at++)
-        if (!set_aside(guest, space, first + at, base + at, true))
+    for (uint32_t at = 0; at < pages; at++) {
+        const uint32_t begins = !at ? order : !(at & (GUEST_BLOCK_PAGES - 1));
+        if (!set_aside(guest, space, first + at, base + at, (uint8_t)begins))
             return false;
-    guest->pending_pages = base + GUEST_BLOCK_PAGES - guest->pages;
+    }
+    guest->pending_pages = base + pages - guest->pages;
     *page = base + (uint32_t)(vpn - first);
     return true;
+}
+
+/* The largest block that can be. */
+static bool touch_blocks(struct guest *guest, uint32_t space, uint64_t vpn, uint32_t *page)
+{
+    bool room = true;
+    for (uint32_t order = 2; order && room && *page == MEMORY_NONE; order--)
+        room = touch_block(guest, space, vpn, order, page);
+    return room;
 }
 
 /* The page of (space, VPN), touched for the first time if need be. A page shown from elsewhere is
@@ -198,17 +227,17 @@ static uint32_t touch(struct guest *guest, uint32_t space, uint64_t vpn)
     const uint64_t shown_vpn = share ? share->from_first + (vpn - share->first) : vpn;
     if (share)
         page = page_of(guest, shown_space, shown_vpn);
-    if (page == MEMORY_NONE && !touch_block(guest, shown_space, shown_vpn, &page))
+    if (page == MEMORY_NONE && !touch_blocks(guest, shown_space, shown_vpn, &page))
         return MEMORY_NONE;
     if (page == MEMORY_NONE) {
         if (guest->pending_pages >= GUEST_PAGES_MOST - guest->pages)
             return MEMORY_NONE;
         page = guest->pages + guest->pending_pages;
-        if (!set_aside(guest, shown_space, shown_vpn, page, false))
+        if (!set_aside(guest, shown_space, shown_vpn, page, 0))
             return MEMORY_NONE;
         guest->pending_pages++;
     }
-    return !share || set_aside(guest, space, vpn, page, false) ? page : MEMORY_NONE;
+    return !share || set_aside(guest, space, vpn, page, 0) ? page : MEMORY_NONE;
 }
 
 char *guest_commit(struct guest *guest)
@@ -218,13 +247,20 @@ char *guest_commit(struct guest *guest)
         const struct guest_pending *const it = &guest->pending[at];
         /* pages are numbered in order: the first mapping with a new number is the page's first */
         const bool first = it->page >= guest->pages;
-        if (first && it->in_block && !(it->page & (GUEST_BLOCK_PAGES - 1)))
-            error = guest_block_begin(guest, it->page);
+        if (first && it->begins)
+            error = guest_block_begin(guest, it->page, it->begins);
         if (!error)
             error = first ? guest_add_page(guest, it->space, it->vpn)
                           : guest_add_extra(guest, it->space, it->vpn, it->page, it->since);
     }
-    if (guest->pendings)
+    if (guest->pending_mask >= PENDING_SLOTS_KEPT) { /* which each commit would clear */
+        uint32_t *const slot = calloc(PENDING_SLOTS_AT_FIRST, sizeof *slot);
+        if (!slot)
+            return error ? error : memory_short();
+        free(guest->pending_slot);
+        guest->pending_slot = slot;
+        guest->pending_mask = PENDING_SLOTS_AT_FIRST - 1;
+    } else if (guest->pendings)
         memset(guest->pending_slot, 0,
                ((size_t)guest->pending_mask + 1) * sizeof *guest->pending_slot);
     guest->pendings = guest->pending_pages = 0;
@@ -375,6 +411,7 @@ char *guest_unmap_begin(struct guest *guest, uint32_t space, uint64_t first, uin
     char *const error = guest_share_cut(guest, space, first, pages);
     if (error)
         return error;
+    guest_apart_forget(guest, space, first, pages);
     const bool by_page = pages <= guest_steps(guest);
     const uint64_t steps = by_page ? pages : guest_steps(guest);
     for (uint64_t step = 0; step < steps; step++) {

@@ -44,6 +44,11 @@ struct guest_options {
      * with pages of 4 KiB only. */
     const struct guest_range *huge;
     size_t huge_ranges;
+    /* The same for pages of 1 GiB (--gigantic): aligned blocks of 262144 pages, each decided at its first
+     * touch and, where that found pages in it, again after a part of it has been unmapped. The pages of
+     * such a block have records like any other: 15 MB a GiB with one memory. */
+    const struct guest_range *gigantic;
+    size_t gigantic_ranges;
 };
 
 char *guest_new(const struct guest_options *options, struct guest **out)

@@ -1,14 +1,16 @@
-/* Huge pages: blocks of 512 pages that are placed, moved, mapped and counted as one.
+/* Huge pages: blocks of 512 pages, or 512 times as many, that are placed, moved, mapped and counted as
+ * one.
  *
  * The guest says which pages are a block (huge-blocks.c); whether a huge page backs it is decided at
  * the block's first touch, by room on the node that the policy wants (place.c), and may be changed by
  * the policy later:
- *   split  the 512 pages stay where they are, each with a translation of its own. One shootdown and
+ *   split  the 512 pages of the next smaller size stay where they are, each with a translation of its own. One shootdown and
  *          move_page_ns; the page table that was spared is made.
  *   merge  all 512 pages are there, without replicas, on one node. One shootdown, move_page_ns and
  *          copy_huge_ns, since Linux's khugepaged copies into a fresh huge page
  *          (mm/khugepaged.c, collapse_huge_page()); the page table goes.
- * A guest that unmaps a part of a huge page splits it, at no charge.
+ * Nothing merges to 1 GiB: Linux makes such pages at once or not at all (mm/hugetlb.c). A guest that
+ * unmaps a part of a huge page splits it down to that part, at no charge.
  *
  * Counters of the interval begin at 0 after a split, and are summed after a merge. Totals stay with
  * the page that had them.
@@ -17,33 +19,47 @@
 
 #include <string.h>
 
-bool huge_wanted(const struct memory *memory, uint32_t page)
+uint32_t huge_wanted(const struct memory *memory, uint32_t page)
 {
     const uint32_t block = page >> GUEST_BLOCK_SHIFT;
-    return guest_in_block(memory->guest, page) &&
-           (block >= memory->blocks || memory->block[block] == BLOCK_UNDECIDED);
+    if (!guest_in_block(memory->guest, page))
+        return 0;
+    if (block >= memory->blocks || memory->block[block] == BLOCK_UNDECIDED)
+        return guest_gigantic(memory->guest, page) == MEMORY_NONE ? 1 : 2;
+    return memory->block[block] == BLOCK_PART ? 1 : 0;
 }
 
-char *huge_decide(struct memory *memory, uint32_t page, enum block_state state)
+char *huge_decide(struct memory *memory, uint32_t first, uint32_t order, enum block_state state)
 {
-    const uint32_t block = page >> GUEST_BLOCK_SHIFT;
+    const uint32_t block = first >> GUEST_BLOCK_SHIFT;
+    const uint32_t blocks = guest_block_pages(order) >> GUEST_BLOCK_SHIFT;
     const uint32_t before = memory->blocks;
-    if (!memory_grow((void **)&memory->block, &memory->blocks, block + 1, sizeof *memory->block))
+    if (!memory_grow((void **)&memory->block, &memory->blocks, block + blocks,
+                     sizeof *memory->block))
         return memory_short();
     memset(memory->block + before, BLOCK_UNDECIDED, memory->blocks - before);
-    memory->block[block] = (uint8_t)state;
+    memset(memory->block + block, (int)state, blocks);
     return NULL;
+}
+
+uint64_t huge_copy_ns(const struct memory *memory, uint32_t page)
+{
+    const struct machine_costs *const costs = &memory->machine->costs;
+    const uint64_t copy_ns[] = {costs->copy_page_ns, costs->copy_huge_ns, costs->copy_gigantic_ns};
+    return copy_ns[huge_order(memory, page)];
 }
 
 /* ---- split ----------------------------------------------------------------------------------- */
 
-/* Nothing translates it any more. Its pages are on their own. */
-static void divide(struct memory *memory, uint32_t first)
+/* Nothing translates it any more. Its pages of the order below are on their own. */
+static void divide(struct memory *memory, uint32_t first, uint32_t order)
 {
-    memory->block[first >> GUEST_BLOCK_SHIFT] = BLOCK_SMALL;
+    const uint32_t step = guest_block_pages(order - 1);
+    memset(memory->block + (first >> GUEST_BLOCK_SHIFT), order > 1 ? BLOCK_HUGE : BLOCK_SMALL,
+           guest_block_pages(order) >> GUEST_BLOCK_SHIFT);
     const uint32_t acted = memory->page[first].acted;
-    for (uint32_t page = first + 1; acted != MEMORY_NONE && page < first + GUEST_BLOCK_PAGES;
-         page++)
+    for (uint32_t page = first + step;
+         acted != MEMORY_NONE && page < first + guest_block_pages(order); page += step)
         if (pmap_act(memory, page))
             pmap_moved(memory, page, memory->acted[acted].moved);
     if (memory->counts.record && counts_is(&memory->counts, memory->page[first].counted, first))
@@ -74,13 +90,13 @@ enum policy_answer huge_split(struct memory *memory, uint32_t page, const char *
     if (!huge_is(memory, page))
         return POLICY_NOTHING;
     const struct guest_page *const at = &memory->guest->page[page];
-    if (!tables_split(memory, cpu, at->space, at->vpn)) {
+    if (!tables_split(memory, cpu, at->space, at->vpn, huge_order(memory, page))) {
         action.answer = POLICY_NO_FRAME;
         return action_refuse(memory, cpu, action);
     }
     const uint64_t shootdown_ps = shootdown(memory, cpu, page);
     const uint64_t move_ps = memory->machine->costs.move_page_ns * PS_PER_NS;
-    divide(memory, page);
+    divide(memory, page, huge_order(memory, page));
     cpu_charge(cpu, ACCOUNT_move, move_ps);
     cpu->counters.splits++;
     action.cost_ns = (move_ps + shootdown_ps) / PS_PER_NS;
@@ -91,7 +107,7 @@ enum policy_answer huge_split(struct memory *memory, uint32_t page, const char *
 /* Has the guest unmapped all of it? */
 static bool all_gone(const struct memory *memory, uint32_t first)
 {
-    for (uint32_t page = first; page < first + GUEST_BLOCK_PAGES; page++)
+    for (uint32_t page = first; page < first + huge_pages(memory, first); page++)
         if (!(memory->guest->page[page].extras & GUEST_EXTRA))
             return false;
     return true;
@@ -99,18 +115,19 @@ static bool all_gone(const struct memory *memory, uint32_t first)
 
 char *huge_forget(struct memory *memory, uint32_t page)
 {
-    if (!huge_is(memory, page))
-        return NULL;
-    const uint32_t first = huge_head(memory, page);
-    const struct guest_page *const at = &memory->guest->page[first];
-    shootdown_huge_mapping(memory, first);
-    if (all_gone(memory, first))
-        tables_unmap(memory, at->space, at->vpn, 2);
-    else if (!tables_split(memory, cpu_for_action(memory, memory->page[first].home), at->space,
-                           at->vpn))
-        return memory_refuse("the free memory for a page table", 0,
-                             "a huge page is unmapped in part; use a larger machine");
-    divide(memory, first);
+    while (huge_is(memory, page)) {
+        const uint32_t order = huge_order(memory, page);
+        const uint32_t first = huge_head(memory, page);
+        const struct guest_page *const at = &memory->guest->page[first];
+        shootdown_huge_mapping(memory, first);
+        if (all_gone(memory, first))
+            tables_unmap(memory, at->space, at->vpn, order + 1);
+        else if (!tables_split(memory, cpu_for_action(memory, memory->page[first].home), at->space,
+                               at->vpn, order))
+            return memory_refuse("the free memory for a page table", 0,
+                                 "a huge page is unmapped in part; use a larger machine");
+        divide(memory, first, order);
+    }
     return NULL;
 }
 

@@ -256,30 +256,47 @@ struct memory {
 };
 
 /* huge.c: blocks of the guest's (guest-tables.h) that huge pages back. A huge page has the number of
- * its first page; each of its 512 pages has a record, a frame and replicas of its own, all on the same
+ * its first page; each page of 4 KiB in it has a record, a frame and replicas of its own, all on the same
  * nodes; totals, counters and times are those of the first. */
 enum block_state {
     BLOCK_UNDECIDED, /* not touched yet */
-    BLOCK_SMALL,     /* pages of 4 KiB: no room for a huge one, or it was split */
+    BLOCK_PART, /* nor this, but there was no room for the page of 1 GiB that it would be part of */
+    BLOCK_SMALL, /* pages of 4 KiB: no room for a huge one, or it was split */
     BLOCK_HUGE,
+    BLOCK_GIGANTIC, /* part of a page of 1 GiB, as 511 others are */
 };
 static inline bool huge_is(const struct memory *memory, uint32_t page)
 {
     const uint32_t block = page >> GUEST_BLOCK_SHIFT;
-    return block < memory->blocks && memory->block[block] == BLOCK_HUGE;
+    return block < memory->blocks && memory->block[block] >= BLOCK_HUGE;
+}
+/* Order of the page that a page's number is one of (tlb.h). */
+static inline uint32_t huge_order(const struct memory *memory, uint32_t page)
+{
+    if (!huge_is(memory, page))
+        return 0;
+    return memory->block[page >> GUEST_BLOCK_SHIFT] == BLOCK_GIGANTIC ? 2 : 1;
+}
+/* The first page of the block of this order. */
+static inline uint32_t huge_first(const struct memory *memory, uint32_t page, uint32_t order)
+{
+    return order > 1 ? guest_gigantic(memory->guest, page) : page & ~(guest_block_pages(order) - 1);
 }
 /* The page that a page's number stands for: the first of a huge page, or itself. */
 static inline uint32_t huge_head(const struct memory *memory, uint32_t page)
 {
-    return huge_is(memory, page) ? page & ~(GUEST_BLOCK_PAGES - 1) : page;
+    return huge_first(memory, page, huge_order(memory, page));
 }
 static inline uint32_t huge_pages(const struct memory *memory, uint32_t page)
 {
-    return huge_is(memory, page) ? GUEST_BLOCK_PAGES : 1;
+    return guest_block_pages(huge_order(memory, page));
 }
-/* Where huge pages may be: may this first touch place one? From then on the block is decided. */
-bool huge_wanted(const struct memory *memory, uint32_t page);
-char *huge_decide(struct memory *memory, uint32_t page, enum block_state state);
+/* Order of the largest huge page that this first touch may place; 0: of none. */
+uint32_t huge_wanted(const struct memory *memory, uint32_t page);
+/* Decides the block of this order that begins there. */
+char *huge_decide(struct memory *memory, uint32_t first, uint32_t order, enum block_state state);
+/* Of copying the page, which may be huge. */
+uint64_t huge_copy_ns(const struct memory *memory, uint32_t page);
 enum policy_answer huge_split(struct memory *memory, uint32_t page, const char *reason);
 enum policy_answer huge_merge(struct memory *memory, uint32_t page, const char *reason);
 /* The page's mapping (space, VPN) has gone from the guest: no huge page can stand here. */
@@ -318,6 +335,7 @@ static inline uint32_t fast_index(const struct memory *memory, uint64_t vpn)
     return (uint32_t)(vpn ^ (vpn >> FAST_SHIFT_LEAST)) & ((1u << memory->fast_shift) - 1);
 }
 void fast_drop(struct memory *memory, struct cpu *cpu, uint64_t vpn);
+void fast_drop_range(struct memory *memory, struct cpu *cpu, uint64_t first, uint64_t pages);
 void fast_flush(struct memory *memory, struct cpu *cpu);
 void fast_settle(struct memory *memory, struct cpu *cpu);
 /* epoch.c: adds what has been executed since the last time, at the weight in force. */

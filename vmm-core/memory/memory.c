@@ -196,14 +196,16 @@ static char *set_up_guest(struct memory *memory)
         const struct guest_options options = {.machine = memory->machine,
                                               .misses = memory->options.misses,
                                               .huge = memory->options.huge,
-                                              .huge_ranges = memory->options.huge_ranges};
+                                              .huge_ranges = memory->options.huge_ranges,
+                                              .gigantic = memory->options.gigantic,
+                                              .gigantic_ranges = memory->options.gigantic_ranges};
         error = guest_new(&options, &memory->own);
         memory->guest = memory->own;
     }
     if (error)
         return error;
     memory->has_caches = guest_has_caches(memory->guest);
-    memory->orders = memory->guest->huge_ranges ? 3 : 1;
+    memory->orders = memory->guest->gigantic_ranges ? 7 : memory->guest->huge_ranges ? 3 : 1;
     if (memory->orders > 1 && memory->fast_shift < FAST_SHIFT_HUGE)
         memory->fast_shift = FAST_SHIFT_HUGE;
     set_up_hits(memory);

@@ -18,7 +18,7 @@
  *
  * The rules of each step stand at the head of the file that does it: translate.c (refills, pairs,
  * second-level TLB), tlb-levels.c, walk.c and tables.c (hardware TLBs and page walks), place.c,
- * huge.c (pages of 2 MiB), migrate.c, replicate.c, shootdown.c, signal.c (when a policy hears what),
+ * huge.c (pages of 2 MiB and 1 GiB), migrate.c, replicate.c, shootdown.c, signal.c (when a policy hears what),
  * epoch.c (time). In short:
  *  - a CPU maps the nearest copy; a page with replicas is read-only everywhere, and a store
  *    collapses it to its master copy;
@@ -60,7 +60,7 @@ enum memory_action_kind {
     MEMORY_ACTION_REPLICATE,
     MEMORY_ACTION_COLLAPSE,
     MEMORY_ACTION_RECLAIM, /* a replica given up because its node is full */
-    MEMORY_ACTION_SPLIT,   /* a page of 2 MiB becomes 512 of 4 KiB */
+    MEMORY_ACTION_SPLIT,   /* a huge page becomes 512 of the next smaller size */
     MEMORY_ACTION_MERGE,   /* and back; `from` is their node, `to` MEMORY_NO_NODE, in both */
 };
 
@@ -100,6 +100,8 @@ struct memory_options {
     bool misses;                    /* for a guest of its own: as struct guest_options has it */
     const struct guest_range *huge; /* the same */
     size_t huge_ranges;
+    const struct guest_range *gigantic;
+    size_t gigantic_ranges;
     bool contention; /* loaded latencies (network.h); false: the machine's, flat */
     const struct policy *policy;
     const int64_t *param; /* one for each of policy->params */
@@ -185,8 +187,8 @@ struct memory_node_state memory_node(const struct memory *memory, uint32_t node)
 struct memory_page_state {
     uint32_t space; /* of the first mapping */
     uint64_t vpn;
-    /* MEMORY_NO_NODE: not referred to itself (guest_references() says how it has a number all the
-     * same) */
+    /* first_home MEMORY_NO_NODE: part of a page of 1 GiB, and not its first; both: not referred to
+     * itself (guest_references() says how it has a number all the same) */
     uint32_t first_home, home;
     uint64_t replicas;      /* node mask, now */
     uint64_t loads, stores; /* accesses; fetches and touches count as loads */

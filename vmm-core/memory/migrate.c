@@ -66,7 +66,7 @@ enum policy_answer migrate_page(struct memory *memory, uint32_t page, uint32_t n
     uint64_t shootdown_ps = 0;
     if (it->home != node) {
         shootdown_ps = shootdown(memory, cpu, page);
-        move_ps += (pages > 1 ? costs->copy_huge_ns : costs->copy_page_ns) * PS_PER_NS;
+        move_ps += huge_copy_ns(memory, page) * PS_PER_NS;
         pmap_moved(memory, page, memory->now + 1);
         for (uint32_t at = page; at < page + pages; at++)
             if (!move_frame(memory, cpu, at, node))

@@ -1,6 +1,6 @@
 /* The first touch of a page: the policy names a node, the nearest one with room gives the frame. A
- * huge page does not go to another node than the policy's: where that has no room for it, pages of
- * 4 KiB take its place, each at its own first touch (Linux allocates a huge page on the preferred
+ * huge page does not go to another node than the policy's: where that has no room for it, smaller
+ * pages take its place, each at its own first touch (Linux allocates a huge page on the preferred
  * node only, then falls back: __GFP_THISNODE in alloc_pages_vma()). */
 #include "vmm-core/memory/internal.h"
 
@@ -17,10 +17,11 @@ bool place_find_room(struct memory *memory, struct cpu *cpu, uint32_t wanted, ui
     return false;
 }
 
-/* The policy's node for a page, or 512 that are placed together. */
-static uint32_t ask(struct memory *memory, struct cpu *cpu, uint32_t page, uint32_t pages)
+/* The policy's node for a page, or for all from `first` on that are placed together. */
+static uint32_t ask(struct memory *memory, struct cpu *cpu, uint32_t page, uint32_t first,
+                    uint32_t pages)
 {
-    const struct policy_event event = {.page = pages > 1 ? page & ~(pages - 1) : page,
+    const struct policy_event event = {.page = first,
                                        .node = cpu->node,
                                        .cpu = cpu->index,
                                        .time_ns = memory->epoch.start_ns,
@@ -47,13 +48,17 @@ static char *place_on(struct memory *memory, uint32_t page, uint32_t node)
 }
 
 /* A huge page for the block, where the policy's node has room for it; *placed says whether. */
-static char *place_huge(struct memory *memory, struct cpu *cpu, uint32_t page, bool *placed)
+static char *place_huge(struct memory *memory, struct cpu *cpu, uint32_t page, uint32_t order,
+                        bool *placed)
 {
-    const uint32_t first = page & ~(GUEST_BLOCK_PAGES - 1);
-    const uint32_t node = ask(memory, cpu, page, GUEST_BLOCK_PAGES);
-    *placed = frames_make_room_for(memory, cpu, node, GUEST_BLOCK_PAGES);
-    char *error = huge_decide(memory, page, *placed ? BLOCK_HUGE : BLOCK_SMALL);
-    for (uint32_t at = first; *placed && at < first + GUEST_BLOCK_PAGES && !error; at++)
+    static const enum block_state made[] = {BLOCK_SMALL, BLOCK_HUGE, BLOCK_GIGANTIC};
+    static const enum block_state refused[] = {BLOCK_SMALL, BLOCK_SMALL, BLOCK_PART};
+    const uint32_t first = huge_first(memory, page, order);
+    const uint32_t pages = guest_block_pages(order);
+    const uint32_t node = ask(memory, cpu, page, first, pages);
+    *placed = frames_make_room_for(memory, cpu, node, pages);
+    char *error = huge_decide(memory, first, order, *placed ? made[order] : refused[order]);
+    for (uint32_t at = first; *placed && at < first + pages && !error; at++)
         error = place_on(memory, at, node);
     return error;
 }
@@ -61,17 +66,20 @@ static char *place_huge(struct memory *memory, struct cpu *cpu, uint32_t page, b
 char *place_first_touch(struct memory *memory, struct cpu *cpu, uint32_t page)
 {
     const struct machine_costs *const costs = &memory->machine->costs;
+    const uint64_t fault_ns[] = {costs->page_fault_ns, costs->huge_fault_ns,
+                                 costs->gigantic_fault_ns};
     bool placed = false;
-    char *error = huge_wanted(memory, page) ? place_huge(memory, cpu, page, &placed) : NULL;
+    char *error = NULL;
+    for (uint32_t order = huge_wanted(memory, page); order && !placed && !error; order--)
+        error = place_huge(memory, cpu, page, order, &placed);
     if (error)
         return error;
     cpu->counters.page_faults++;
     cpu->counters.huge_faults += placed;
-    cpu_charge(cpu, ACCOUNT_monitor,
-               (placed ? costs->huge_fault_ns : costs->page_fault_ns) * PS_PER_NS);
+    cpu_charge(cpu, ACCOUNT_monitor, fault_ns[huge_order(memory, page)] * PS_PER_NS);
     if (placed)
         return NULL;
-    uint32_t node = ask(memory, cpu, page, 1);
+    uint32_t node = ask(memory, cpu, page, page, 1);
     if (place_find_room(memory, cpu, node, &node))
         return place_on(memory, page, node);
     if (asprintf(&error, "memory of the machine is full after %u pages; use a larger machine",

@@ -47,9 +47,8 @@ enum policy_answer replicate_page(struct memory *memory, uint32_t page, uint32_t
         if (!add_replica(memory, cpu, at, node))
             return POLICY_NO_FRAME;
     const uint64_t shootdown_ps = shootdown_to_replica(memory, cpu, page, node);
-    const struct machine_costs *const costs = &memory->machine->costs;
-    const uint64_t copy_ns = pages > 1 ? costs->copy_huge_ns : costs->copy_page_ns;
-    const uint64_t move_ps = (costs->move_page_ns + copy_ns) * PS_PER_NS;
+    const uint64_t move_ps =
+        (memory->machine->costs.move_page_ns + huge_copy_ns(memory, page)) * PS_PER_NS;
     cpu_charge(cpu, ACCOUNT_move, move_ps);
     cpu->counters.replications++;
     memory->epoch.replications++;

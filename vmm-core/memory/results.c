@@ -56,9 +56,10 @@ struct memory_page_state memory_page(const struct memory *memory, uint32_t page)
     const struct page_totals totals = pmap_totals(memory, page);
     const struct acted none = {.copies = MEMORY_NONE};
     const struct acted *const acted = it->acted == MEMORY_NONE ? &none : &memory->acted[it->acted];
+    const bool part = huge_order(memory, page) > 1 && huge_head(memory, page) != page;
     return (struct memory_page_state){.space = memory->guest->page[page].space,
                                       .vpn = memory->guest->page[page].vpn,
-                                      .first_home = node_of(it->first_home),
+                                      .first_home = part ? MEMORY_NO_NODE : node_of(it->first_home),
                                       .home = node_of(it->home),
                                       .replicas = pmap_replicas(memory, page),
                                       .loads = totals.loads,

@@ -68,23 +68,43 @@ static bool change_on(struct memory *memory, struct cpu *cpu, uint32_t space, ui
     return held;
 }
 
-/* The same for a huge page where it was first mapped: one entry in arrays for its size, else in parts.
- */
+/* Whatever maps pages [first, + pages) of a space in an array: whole, or in parts of any size. */
+static bool change_range(const struct cpu *cpu, struct tlb *tlb, uint32_t space, uint64_t first,
+                         uint64_t pages, struct change change)
+{
+    bool held = false;
+    for (uint32_t entry = 0; entry < tlb->entries; entry++) {
+        const uint64_t tag = tlb->tag[entry];
+        if (tag == TLB_EMPTY || tlb->space[entry] != space)
+            continue;
+        for (uint32_t at = 0; at < tlb->halves; at++) {
+            const struct tlb_half *const half = &tlb->half[(size_t)entry * tlb->halves + at];
+            const uint64_t key = (tag << tlb->halves_shift) + at;
+            const uint64_t vpn = tlb_key_vpn(key, tlb_key_order(tlb, key));
+            if (half->page == MEMORY_NONE || vpn - first >= pages || !concerns(cpu, half, change))
+                continue;
+            change_half(cpu, tlb, entry, key, change);
+            held = true;
+        }
+    }
+    return held;
+}
+
+/* A huge page where it was first mapped. Arrays and the fast table are smaller than it is. */
 static bool change_huge_on(struct memory *memory, struct cpu *cpu, uint32_t page,
                            struct change change)
 {
     const uint32_t space = memory->guest->page[page].space;
     const uint64_t first = memory->guest->page[page].vpn;
+    const uint64_t pages = huge_pages(memory, page);
+    change_range(cpu, &cpu->l2tlb, space, first, pages, change);
+    if (cpu->space == space)
+        fast_drop_range(memory, cpu, first, pages);
+    else if (!memory->machine->tlb.tagged)
+        return false; /* the TLB only holds the space that runs */
     bool held = false;
-    for (uint64_t vpn = first; vpn < first + GUEST_BLOCK_PAGES; vpn++)
-        held = change_on(memory, cpu, space, vpn, change) || held;
-    if (cpu->space != space && !memory->machine->tlb.tagged)
-        return held;
-    for (uint32_t at = 0; at <= cpu->mores; at++) {
-        struct tlb *const tlb = tlb_array(cpu, at);
-        if (tlb->sizes & memory->orders & 2)
-            held = change_entry(cpu, tlb, space, tlb_key(first, 1), change) || held;
-    }
+    for (uint32_t at = 0; at <= cpu->mores; at++)
+        held = change_range(cpu, tlb_array(cpu, at), space, first, pages, change) || held;
     return held;
 }
 
@@ -111,11 +131,14 @@ static void write_tables(struct memory *memory, const struct cpu *starter, uint3
                          uint32_t pages)
 {
     const struct guest *const guest = memory->guest;
+    const bool huge = huge_is(memory, first);
     for (uint32_t page = first; memory->tables.levels && page < first + pages; page++)
         for (uint32_t mapping = guest_backmap(guest, page); mapping != MEMORY_NONE;
              mapping = guest_backmap_next(guest, mapping))
-            tables_written(memory, starter, guest_mapped_space(guest, mapping),
-                           guest_mapped_vpn(guest, mapping), translate_order(memory, mapping) + 1);
+            if (!huge || page == first || mapping & GUEST_EXTRA)
+                tables_written(memory, starter, guest_mapped_space(guest, mapping),
+                               guest_mapped_vpn(guest, mapping),
+                               translate_order(memory, mapping) + 1);
 }
 
 static uint64_t change_everywhere(struct memory *memory, struct cpu *starter, uint32_t page,
@@ -164,7 +187,7 @@ uint64_t shootdown_to_replica(struct memory *memory, struct cpu *starter, uint32
 void shootdown_huge_mapping(struct memory *memory, uint32_t page)
 {
     for (uint32_t at = 0; at < memory->used_count; at++)
-        change_all_on(memory, memory->used[at], page, GUEST_BLOCK_PAGES,
+        change_all_on(memory, memory->used[at], page, huge_pages(memory, page),
                       (struct change){.to_replica = false});
 }
 

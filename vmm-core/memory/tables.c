@@ -252,12 +252,13 @@ void tables_written(struct memory *memory, const struct cpu *writer, uint32_t sp
 
 /* ---- huge pages ------------------------------------------------------------------------------ */
 
-bool tables_split(struct memory *memory, struct cpu *cpu, uint32_t space, uint64_t first)
+bool tables_split(struct memory *memory, struct cpu *cpu, uint32_t space, uint64_t first,
+                  uint32_t order)
 {
     uint32_t index = 0;
-    if (!tables_mapped(&memory->tables, space, first, 2))
+    if (!tables_mapped(&memory->tables, space, first, order + 1))
         return true; /* nothing has walked to it yet */
-    char *const error = add_table(memory, cpu, space, first, 1, &index);
+    char *const error = add_table(memory, cpu, space, first, order, &index);
     if (error) {
         free(error);
         return false;
@@ -265,7 +266,7 @@ bool tables_split(struct memory *memory, struct cpu *cpu, uint32_t space, uint64
     struct table *const table = &memory->tables.table[index];
     memset(table->present, 0xff, sizeof table->present);
     table->entries = TABLE_ENTRIES;
-    tables_written(memory, cpu, space, first, 2);
+    tables_written(memory, cpu, space, first, order + 1);
     return true;
 }
 

@@ -61,7 +61,7 @@ static void write_l2tlb(const struct memory *memory, struct cpu *cpu, uint64_t v
 
 uint32_t translate_order(const struct memory *memory, uint32_t mapping)
 {
-    return !(mapping & GUEST_EXTRA) && huge_is(memory, mapping) ? 1 : 0;
+    return !(mapping & GUEST_EXTRA) ? huge_order(memory, mapping) : 0;
 }
 
 void translate_again(struct memory *memory, struct cpu *cpu, uint64_t vpn, struct tlb_half *half,

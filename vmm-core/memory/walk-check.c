@@ -32,7 +32,7 @@ static char *check_entry(const struct memory *memory, const struct table *table,
     if (below != MEMORY_NONE)
         return NULL;
     const uint32_t mapping = guest_find(memory->guest, table->space, vpn);
-    if (table->level > 2 || mapping == MEMORY_NONE ||
+    if (table->level > TLB_ORDERS || mapping == MEMORY_NONE ||
         translate_order(memory, mapping) != table->level - 1u)
         return WRONG("space %u: its table of level %u maps page %#" PRIx64 ", the guest does not",
                      table->space, table->level, vpn);
@@ -94,9 +94,11 @@ char *walk_check_mapped(const struct memory *memory, const struct cpu *cpu, uint
                         uint64_t vpn)
 {
     char *line = NULL;
-    if (!memory->tables.levels || tables_mapped(&memory->tables, space, vpn, 1) ||
-        tables_mapped(&memory->tables, space, vpn, 2))
+    if (!memory->tables.levels)
         return NULL;
+    for (uint32_t leaf = 1; leaf <= TLB_ORDERS; leaf++)
+        if (tables_mapped(&memory->tables, space, vpn, leaf))
+            return NULL;
     return WRONG("CPU %u: its TLB maps space %u page %#" PRIx64 ", the page tables do not",
                  cpu->index, space, vpn);
 }

@@ -1,7 +1,7 @@
 /* Page tables that the hardware walks, and what a CPU keeps of them.
  *
  * Each space has a radix tree of 512 entries a table, four or five levels deep (machine: "walk");
- * level 1 maps pages of 4 KiB, level 2 those of 2 MiB. A table is a page: it takes a frame, has a
+ * level 1 maps pages of 4 KiB, level 2 those of 2 MiB, level 3 those of 1 GiB. A table is a page: it takes a frame, has a
  * home, and goes when its last entry does. There is one tree a space for all nodes; where a page has
  * replicas, each CPU finds the nearest copy through it.                                   tables.c
  *
@@ -51,7 +51,7 @@ struct walker {
     uint64_t *reads;                               /* [nodes] of this epoch, not charged yet */
 };
 
-/* tables.c. A `leaf` is the level whose entry maps the page: 1, or 2 for a huge page. */
+/* tables.c. A `leaf` is the level whose entry maps the page: its order (tlb.h) and 1. */
 void tables_new(struct tables *tables, uint32_t levels);
 void tables_free(struct tables *tables);
 /* The entry of the level that leads to the VPN: where it stands in its table. */
@@ -71,9 +71,10 @@ char *tables_map(struct memory *memory, struct cpu *cpu, uint32_t space, uint64_
 bool tables_mapped(const struct tables *tables, uint32_t space, uint64_t vpn, uint32_t leaf);
 /* The page is no longer mapped here; tables left empty are freed. Nothing if it was not. */
 void tables_unmap(struct memory *memory, uint32_t space, uint64_t vpn, uint32_t leaf);
-/* The block that starts at the VPN, a huge page until now, is mapped by pages from now on, or the
- * other way round. false: no room for a table. */
-bool tables_split(struct memory *memory, struct cpu *cpu, uint32_t space, uint64_t first);
+/* The block that starts at the VPN, a huge page of `order` until now, is mapped by pages of the order
+ * below from now on; false: no room for a table. The other way round, to order 1. */
+bool tables_split(struct memory *memory, struct cpu *cpu, uint32_t space, uint64_t first,
+                  uint32_t order);
 void tables_merge(struct memory *memory, uint32_t space, uint64_t first);
 /* The entry is written by `writer` (NULL: nobody in particular): no other CPU has its line any more.
  */
