@@ -15,6 +15,7 @@
 #define PENDING_SLOTS_KEPT     (1u << 18)
 #define SLICE                  1024u /* references that go through the caches together */
 #define HUGE_BASE_BYTES        4096u
+#define KINDS                  4u /* fetch, load, store, touch: the low bits of `what` */
 
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
@@ -321,28 +322,61 @@ static bool touch_all(struct guest *guest, struct guest_memo *memo, uint32_t spa
     return true;
 }
 
-/* Guest-physical addresses of a slice. A reference that straddles two pages touches both. */
-static bool translate_slice(struct guest *guest, struct guest_memo *memo,
-                            const struct caches_input *slice, uint32_t space)
+/* First bytes of a page that was referred to: what is within is translated by an addition. */
+struct guest_recent {
+    uint64_t address, physical;
+};
+
+/* A reference to another page than the last of its kind, or to two. */
+static __attribute__((noinline)) bool
+translate_other(struct guest *guest, struct guest_memo *memo, const struct caches_input *slice,
+                uint32_t space, size_t index, struct guest_recent *recent, uint64_t **second)
 {
     const uint32_t page_shift = guest->page_shift;
     const uint64_t offset_mask = (UINT64_C(1) << page_shift) - 1;
-    uint64_t *second = guest->slice->second_page;
-    for (uint32_t index = 0; index < slice->references; index++) {
-        const uint64_t addr = slice->virtual_address[index];
-        const uint64_t vpn = addr >> page_shift;
-        const uint64_t now = slice->first + index;
-        const uint64_t page = page_at(guest, memo, space, vpn, now);
-        if (page == MEMORY_NONE)
-            return false;
-        guest->slice->physical[index] = page << page_shift | (addr & offset_mask);
-        if (!slice->bytes || (addr & offset_mask) + slice->bytes[index] <= offset_mask + 1)
-            continue;
-        const uint64_t last = UINT64_MAX >> page_shift; /* after the last page comes the first */
-        const uint64_t next = page_at(guest, memo, space, (vpn + 1) & last, now);
-        if (next == MEMORY_NONE)
-            return false;
-        *second++ = next << page_shift;
+    const uint64_t addr = slice->virtual_address[index], vpn = addr >> page_shift;
+    const uint64_t now = slice->first + index;
+    const uint64_t page = page_at(guest, memo, space, vpn, now);
+    if (page == MEMORY_NONE)
+        return false;
+    *recent = (struct guest_recent){.address = addr & ~offset_mask, .physical = page << page_shift};
+    guest->slice->physical[index] = recent->physical | (addr & offset_mask);
+    if (!slice->bytes || (addr & offset_mask) + slice->bytes[index] <= offset_mask + 1)
+        return true;
+    const uint64_t last = UINT64_MAX >> page_shift; /* after the last page comes the first */
+    const uint64_t next = page_at(guest, memo, space, (vpn + 1) & last, now);
+    *(*second)++ = next << page_shift;
+    return next != MEMORY_NONE;
+}
+
+/* Guest-physical addresses of a slice. A reference that straddles two pages touches both. Fetches, loads
+ * and stores each stay in a page for some time. */
+static inline __attribute__((always_inline)) bool translate_slice(struct guest *guest,
+                                                                  struct guest_memo *memo,
+                                                                  const struct caches_input *slice,
+                                                                  uint32_t space, const bool sizes)
+{
+    const uint64_t offset_mask = (UINT64_C(1) << guest->page_shift) - 1;
+    const uint64_t *const addr = slice->virtual_address, *const bytes = slice->bytes;
+    const uint8_t *const what = slice->what;
+    const size_t references = slice->references;
+    uint64_t *const physical = guest->slice->physical, *second = guest->slice->second_page;
+    struct guest_recent recent[KINDS];
+    if (!translate_other(guest, memo, slice, space, 0, recent, &second))
+        return false;
+    for (uint32_t kind = 1; kind < KINDS; kind++)
+        recent[kind] = recent[0];
+    for (size_t index = 1; index < references; index++) {
+        struct guest_recent *const page = &recent[what[index] & (KINDS - 1)];
+        const uint64_t offset = addr[index] - page->address;
+        const uint64_t last_byte = sizes ? bytes[index] - 1 : 0;
+        /* none of the three is larger than the bits of all */
+        if (unlikely((offset | last_byte | (offset + last_byte)) > offset_mask)) {
+            if (!translate_other(guest, memo, slice, space, index, page, &second))
+                return false;
+        } else {
+            physical[index] = page->physical + offset;
+        }
     }
     return true;
 }
@@ -354,7 +388,8 @@ static char *through_caches(struct guest *guest, struct caches_input slice, uint
     for (uint32_t left = slice.references; left;) {
         slice.references = left < SLICE ? left : SLICE;
         slice.first = guest->now + 1;
-        if (!translate_slice(guest, memo, &slice, space))
+        if (!(slice.bytes ? translate_slice(guest, memo, &slice, space, true)
+                          : translate_slice(guest, memo, &slice, space, false)))
             return memory_short();
         guest->now = slice.first + slice.references - 1;
         char *const error = caches_references(guest->caches, &slice, outcome, at);
