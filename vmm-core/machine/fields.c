@@ -4,7 +4,7 @@
 
 /* In the order of enum tlb_refill and enum tlb_replacement. */
 static const char *const refill_words[] = {"software", "hardware", NULL};
-static const char *const replacement_words[] = {"random", "lru", NULL};
+static const char *const replacement_words[] = {"random", "lru", "plru", NULL};
 
 const struct field machine_fields[] = {
     {"name", FIELD_TEXT, offsetof(struct draft, name), 0, sizeof((struct draft *)0)->name, NULL},

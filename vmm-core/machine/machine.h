@@ -27,6 +27,7 @@ enum tlb_refill {
 enum tlb_replacement {
     TLB_REPLACE_RANDOM, /* seeded; MIPS */
     TLB_REPLACE_LRU,
+    TLB_REPLACE_PLRU, /* a tree of bits over the ways of a set, each pointing away from the last use */
 };
 
 enum machine_page_size { MACHINE_PAGE_4K, MACHINE_PAGE_2M, MACHINE_PAGE_1G, MACHINE_PAGE_SIZES };

@@ -16,6 +16,7 @@ static bool fit_out(const struct memory *memory, struct tlb *tlb,
 {
     tlb->level = array->level;
     tlb->sizes = array->pages;
+    tlb->plru = memory->machine->tlb.replacement == TLB_REPLACE_PLRU;
     tlb->latency_ps = array->latency_ns * (uint64_t)PS_PER_NS;
     if (array->level > 1 || !(tlb->sizes & memory->orders & ~1u))
         return true;
@@ -183,9 +184,9 @@ uint32_t tlb_levels_fill(struct memory *memory, struct cpu *cpu, uint32_t level,
     struct tlb *const tlb = array_for(memory, cpu, level, order, &part);
     if (!tlb)
         return MEMORY_NONE;
-    const bool lru = memory->machine->tlb.replacement == TLB_REPLACE_LRU;
+    const bool random = memory->machine->tlb.replacement == TLB_REPLACE_RANDOM;
     const uint64_t key = tlb_key(vpn, part);
-    const uint32_t entry = tlb_slot(tlb, cpu->space, key, lru ? NULL : &memory->tlb_random);
+    const uint32_t entry = tlb_slot(tlb, cpu->space, key, random ? &memory->tlb_random : NULL);
     if (level == 1)
         leave_fast(memory, cpu, tlb, entry);
     tlb_write(tlb, entry, cpu->space, key, halves, memory->now);

@@ -95,6 +95,24 @@ struct tlb_half *tlb_lookup(const struct tlb *tlb, uint32_t space, uint64_t vpn,
     return half;
 }
 
+/* A bit of the tree points away from the half that was used last, so stamps say all of its bits: no use
+ * has to be noted anywhere else. Where ways are odd, the right half has one more. */
+static uint32_t plru_victim(const struct tlb *tlb, uint32_t first)
+{
+    uint32_t ways = tlb->ways;
+    while (ways > 1) {
+        uint64_t last[2] = {0};
+        const uint32_t left = ways / 2;
+        for (uint32_t way = 0; way < ways; way++)
+            if (tlb->stamp[first + way] > last[way >= left])
+                last[way >= left] = tlb->stamp[first + way];
+        const bool right = last[0] > last[1];
+        first += right ? left : 0;
+        ways = right ? ways - left : left;
+    }
+    return first;
+}
+
 uint32_t tlb_slot(const struct tlb *tlb, uint32_t space, uint64_t vpn, uint64_t *random)
 {
     const uint32_t found = tlb_find(tlb, space, vpn);
@@ -109,6 +127,8 @@ uint32_t tlb_slot(const struct tlb *tlb, uint32_t space, uint64_t vpn, uint64_t 
     }
     if (random)
         return slot + random_below(random, tlb->ways);
+    if (tlb->plru)
+        return plru_victim(tlb, slot);
     for (uint32_t entry = slot + 1; entry < (set + 1) * tlb->ways; entry++)
         if (tlb->stamp[entry] < tlb->stamp[slot])
             slot = entry;

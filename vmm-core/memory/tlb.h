@@ -1,4 +1,4 @@
-/* Arrays of (space, key) with the least recently used or a random entry going: the TLBs of a CPU, and
+/* Arrays of (space, key) with the least recently used, a pseudo-LRU or a random entry going: the TLBs of a CPU, and
  * what else a CPU keeps that way (walk.h).
  *
  * A TLB of today has several arrays: on two levels, each for pages of some sizes. A page of order n
@@ -37,6 +37,7 @@ struct tlb {
     uint32_t level, sizes; /* of a hardware TLB: 1 or 2; bit n: it holds pages of order n */
     uint32_t first_stamp;  /* place of its stamps in the CPU's block, on the first level */
     uint64_t latency_ps;   /* of a hit */
+    bool plru;             /* who goes: by a tree of bits, not the least recently used */
     bool stamps_lent;      /* `stamp` is part of another array's */
     uint32_t halves_shift, set_mask, filter_mask;
     uint64_t *tag;   /* [entries] VPN / halves, or TLB_EMPTY */
@@ -76,7 +77,8 @@ static inline struct tlb_half *tlb_half_of(const struct tlb *tlb, uint32_t entry
 /* Valid half of (space, VPN), or NULL; *entry is set when it is not NULL. */
 struct tlb_half *tlb_lookup(const struct tlb *tlb, uint32_t space, uint64_t vpn, uint32_t *entry);
 /* Where a refill goes: the entry with this tag; else the lowest free way of the set; else a victim:
- * one draw of `random`, or with NULL the least recently used way. */
+ * one draw of `random`, or with NULL the way that the tree of bits points to, else the least recently
+ * used one. */
 uint32_t tlb_slot(const struct tlb *tlb, uint32_t space, uint64_t vpn, uint64_t *random);
 void tlb_write(struct tlb *tlb, uint32_t entry, uint32_t space, uint64_t vpn,
                const struct tlb_half *halves, uint64_t stamp);
