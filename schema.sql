@@ -136,6 +136,7 @@ CREATE TABLE run_cpu (
   cpu INTEGER NOT NULL,             -- CPU of the machine
   node INTEGER NOT NULL,            -- its node
   counter TEXT NOT NULL,            -- name of a counter, or of a time account (then it ends in _ns)
+                                    -- of its caches: accesses and misses by level and kind, as L1_data_misses
   value INTEGER NOT NULL,           -- its sum over the run; exact, in ns for accounts
   PRIMARY KEY (run_id, cpu, counter)
 ) WITHOUT ROWID;

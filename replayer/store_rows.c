@@ -148,6 +148,28 @@ static int put_metrics(struct row_writer *writer, const struct results *results)
     return insert_close(&insert);
 }
 
+/* What the CPU looked up and missed in each cache of the machine's list: L1_data_misses. */
+static void put_cpu_caches(struct insert *insert, const struct row_writer *writer, int64_t run_id,
+                           uint32_t cpu)
+{
+    const struct caches *caches = guest_caches(course_guest(writer->report->course));
+    const struct machine *machine = writer->report->machine;
+    for (uint32_t i = 0; caches != NULL && i < machine->caches; i++) {
+        const struct caches_counters count = caches_counted_cpu(caches, i, cpu);
+        const struct {
+            const char *name;
+            uint64_t value;
+        } of[] = {{"accesses", count.accesses}, {"misses", count.misses}};
+        for (size_t at = 0; at < sizeof of / sizeof *of; at++) {
+            char *name =
+                say("L%u_%s_%s", machine->cache[i].level, machine->cache[i].kind, of[at].name);
+            ROW(insert, INT(run_id), INT(cpu), INT(machine->cpu_node[cpu]), TEXT(name),
+                INT(of[at].value));
+            free(name);
+        }
+    }
+}
+
 static int put_cpus(struct row_writer *writer, const struct results *results)
 {
     static const char *const account_name[] = {
@@ -174,6 +196,7 @@ static int put_cpus(struct row_writer *writer, const struct results *results)
         for (unsigned a = 0; a < MEMORY_ACCOUNT_COUNT; a++)
             ROW(&insert, INT(results->run_id), INT(i), INT(node), TEXT(account_name[a]),
                 INT(account_ns[a]));
+        put_cpu_caches(&insert, writer, results->run_id, i);
     }
     return insert_close(&insert);
 }

@@ -62,6 +62,7 @@ done
 # ---- SQL and the table
 run "$replay" --machine "$TMP/machine.json" --policy first-touch,chaos:period=10 --results "$TMP/results.db" "$TMP/read.db"
 is "table run_cache has them for every run" "$(sqlite3 "$TMP/results.db" 'SELECT run_id, cache, level, kind, accesses, misses, cold, capacity, coherence, false_sharing, upgrades FROM run_cache' | tr '\n' ' ')" '1|0|1|data|202|3|2|0|1|0|1 2|0|1|data|202|3|2|0|1|0|1 '
+is "table run_cpu those of each CPU" "$(sqlite3 "$TMP/results.db" "SELECT cpu, counter, value FROM run_cpu WHERE run_id = 1 AND counter LIKE 'L1%' ORDER BY 1, 2" | tr '\n' ' ')" '0|L1_data_accesses|101 0|L1_data_misses|1 2|L1_data_accesses|101 2|L1_data_misses|2 '
 is "and run_metric the misses" "$(sqlite3 "$TMP/results.db" "SELECT value FROM run_metric WHERE metric = 'cache_misses'" | tr '\n' ' ')" '3 3 '
 check "the table says what missed in a line below it" grep -qx 'caches     misses of L1 data 1.49%; 4 references reached memory' "$TMP/.out"
 
