@@ -11,8 +11,10 @@
  *     these run alone.
  * A memory that is behind the tables sees each mapping from the reference on that made it (`since`).
  *
- * Memory: 16 bytes and hash slots a page (27 bytes at most), 43 a further mapping, and caches that
- * grow with the machine, not with the trace.
+ * Memory: 16 bytes and hash slots a page (27 bytes at most), 43 a further mapping, caches that grow
+ * with the machine, not with the trace, and what they remember of lines that they do not hold: a bit
+ * a line for each cache that has looked for it, and 40 bytes for each line that a cache lost to the
+ * store of another CPU and has not looked for again.
  *
  * Errors: NULL, or one line from malloc. After an error the object can only be freed.
  */
