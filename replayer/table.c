@@ -279,8 +279,12 @@ static void print_caches(const struct report *report, FILE *out)
     const struct caches *caches = guest_caches(course_guest(report->course));
     const struct machine *machine = report->machine;
     if (caches == NULL) {
-        (void)fprintf(out, "\ncaches     left out (%s): every reference reaches memory\n",
-                      report->misses ? "the trace holds misses" : "the machine has none");
+        const struct trace_facts *facts = &trace_reader_summary(report->reader)->facts;
+        const char *why = !report->misses  ? "the machine has none"
+                          : facts->sampled ? "samples do not tell what they held; the whole trace "
+                                             "compares with --input misses"
+                                           : "the trace holds misses";
+        (void)fprintf(out, "\ncaches     left out (%s): every reference reaches memory\n", why);
         return;
     }
     for (uint32_t i = 0; i < machine->caches; i++) {

@@ -81,4 +81,9 @@ replay "${options[@]}" --no-results systematic.db
 says "so is that nobody knows what a sample stands for" 'warning: nobody knows what a sample stands for: .*; --refs-per-sample N says it'
 replay "${options[@]}" --no-results --json --refs-per-sample 20 systematic.db
 is "which the user may say" "$(jq -c '.runs[0].intervals.local_share | length' <<<"$out")" 2
+
+# what a sample says nothing of
+replay --policy first-touch --machine flash-8 --no-results weighted.db
+check "the table says that caches are left out, and what of the whole trace compares with it" grep -qx \
+  'caches     left out (samples do not tell what they held; the whole trace compares with --input misses): every reference reaches memory' "$TMP/.out"
 finish
