@@ -3,6 +3,7 @@
 #   make            builds everything into build/
 #   make demo       installs what is missing, builds, and runs the main job, from recording to charts
 #   make test       installs what is missing, builds, and passes the tests
+#   make test-long  the property tests with ten times and more of everything, and every fuzzer for ten minutes
 #   make bench      measures the store and the replay on a real trace (some minutes)
 #   make lint       clang-format, clang-tidy, cppcheck
 #   make sanitize   all tests under ASan and UBSan, then every fuzzer for FUZZ_SECONDS
@@ -138,6 +139,13 @@ test: deps-test
 	@$(MAKE) --no-print-directory -s -j2 all unit
 	@tests/run $(BUILD)
 
+# what takes too long for every change; how long the fuzzers take is their number times five minutes
+LONG := DISCO_RUNS=40000 DISCO_NETWORKS=20 DISCO_SAMPLINGS=2000 TEST_SECONDS=3600
+test-long: deps-lint
+	@$(MAKE) --no-print-directory -s -j2 all unit
+	@$(LONG) tests/run $(BUILD) tests/property/
+	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600
+
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 sanitize: deps-lint
 	@$(MAKE) --no-print-directory -s -j2 BUILD=build-sanitize OPT='-O1 -g' EXTRA_CFLAGS='$(SANITIZERS)' \
@@ -194,7 +202,7 @@ uninstall:
 clean:
 	rm -rf build build-* demo-out
 
-.PHONY: all libraries-found deps deps-test deps-lint demo unit benches fuzzers test sanitize fuzz bench lint \
+.PHONY: all libraries-found deps deps-test deps-lint demo unit benches fuzzers test test-long sanitize fuzz bench lint \
         install uninstall clean
 .DELETE_ON_ERROR:
 .SECONDARY:
