@@ -1,6 +1,6 @@
 /* The way of most references that miss the first cache: they lie in one line of it, the next cache
- * has the line, and nobody else has to be asked. Does what cache_refer() does of them, in a tenth of the
- * time: no directory is searched, as the line there knows its block. */
+ * has the line, and nobody else has to be asked. Does what cache_refer() does of them, in half of the
+ * instructions: no directory is searched, as the line there knows its block. */
 #include "vmm-core/machine/cache-internal.h"
 
 /* A load or a fetch finds nothing that others have modified; a store finds the block taken. */
