@@ -150,6 +150,7 @@ CREATE TABLE run_node (
   frames_used_most INTEGER NOT NULL, -- in use at the fullest moment
   replica_frames INTEGER NOT NULL,  -- of them replicas, at the end
   replica_frames_most INTEGER NOT NULL, -- replicas at the moment of most replicas
+  table_frames INTEGER NOT NULL,    -- of frames_used page tables, at the end; 0 where tables are not modelled
   local_accesses INTEGER NOT NULL,  -- accesses its memory served to its own CPUs
   remote_accesses INTEGER NOT NULL, -- accesses its memory served to other nodes
   PRIMARY KEY (run_id, node)

@@ -206,13 +206,13 @@ static int put_nodes(struct row_writer *writer, const struct results *results)
     struct insert insert =
         insert_open(writer,
                     "INSERT INTO run_node(run_id, node, frames, frames_used, frames_used_most, "
-                    "replica_frames, replica_frames_most, local_accesses, remote_accesses) "
-                    "VALUES(?,?,?,?,?,?,?,?,?)");
+                    "replica_frames, replica_frames_most, table_frames, local_accesses, "
+                    "remote_accesses) VALUES(?,?,?,?,?,?,?,?,?,?)");
     for (uint32_t i = 0; i < writer->report->machine->nodes; i++) {
         struct memory_node_state node = memory_node(results->replay->memory, i);
         ROW(&insert, INT(results->run_id), INT(i), INT(node.frames), INT(node.frames_used),
             INT(node.frames_used_most), INT(node.replica_frames), INT(node.replica_frames_most),
-            INT(node.local_accesses), INT(node.remote_accesses));
+            INT(node.table_frames), INT(node.local_accesses), INT(node.remote_accesses));
     }
     return insert_close(&insert);
 }

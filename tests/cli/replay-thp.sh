@@ -43,4 +43,13 @@ sed -i 's/"2G"/"1020M"/' "$TMP/machine.json"
 is "without room for 1 GiB: pages of 2 MiB" "$(frames giga --gigantic)" 1025
 run "$replay" --machine "$TMP/machine.json" --policy first-touch,chaos --gigantic --thp --check=1 --results "$TMP/giga-results.db" "$TMP/giga.db"
 is "a run says which of 1 GiB" "$rc:$(sqlite3 "$TMP/giga-results.db" "SELECT DISTINCT json_extract(options, '\$.gigantic') FROM run")" 0:always
+# page tables that hardware walks: levels 4 to the one that maps, for all of the first GiB
+tables() { # OPTION
+  rm -f "$TMP/tables.db"
+  run "$replay" --machine 2-socket --policy first-touch --results "$TMP/tables.db" $1 "$TMP/trace.db"
+  sqlite3 "$TMP/tables.db" "SELECT sum(table_frames), sum(frames_used - table_frames) FROM run_node"
+}
+is "page tables of a node are told: four levels, the last of three" "$(tables --thp=never)" "6|30"
+is "one level fewer for 2 MiB" "$(tables --thp)" "3|1536"
+is "two for 1 GiB" "$(tables --gigantic)" "2|262144"
 finish
