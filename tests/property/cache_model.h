@@ -39,6 +39,9 @@ struct model_cache {
     struct model_set *set;
     bool seen[MODEL_LINES];
     uint64_t lost[MODEL_LINES]; /* ordinal of the store that took it; 0: none did */
+    uint64_t
+        lost_block[MODEL_LINES]; /* by block, when the first of its lines was lost; 0: none is */
+    uint64_t losses;             /* ever, to tell which was first */
 };
 
 struct model_writeback {
@@ -347,6 +350,38 @@ static uint32_t model_cut(const struct model *model, const struct model_referenc
     return 2;
 }
 
+static bool model_any_lost(const struct model *model, const struct model_cache *cache,
+                           uint64_t block)
+{
+    uint64_t lines = model->block / cache->spec->line_bytes;
+    for (uint64_t line = block * lines; line < (block + 1) * lines; line++)
+        if (cache->lost[line] != 0)
+            return true;
+    return false;
+}
+
+/* A cache remembers losses in as many blocks as it has lines; the oldest goes. */
+static void model_lose(const struct model *model, struct model_cache *cache, uint64_t line)
+{
+    uint64_t lines = model->block / cache->spec->line_bytes, block = line / lines;
+    uint64_t remembered = 0, oldest = 0;
+    cache->lost[line] = model->ordinal;
+    if (cache->lost_block[block] != 0)
+        return;
+    for (uint64_t b = 0; b < MODEL_LINES / lines; b++) {
+        if (cache->lost_block[b] == 0)
+            continue;
+        if (remembered++ == 0 || cache->lost_block[b] < cache->lost_block[oldest])
+            oldest = b;
+    }
+    cache->lost_block[block] = ++cache->losses;
+    if (remembered < cache->sets * cache->spec->ways)
+        return;
+    cache->lost_block[oldest] = 0;
+    for (uint64_t l = oldest * lines; l < (oldest + 1) * lines; l++)
+        cache->lost[l] = 0;
+}
+
 static void model_classify(struct model *model, struct model_cache *cache,
                            const struct model_part *part, bool counts)
 {
@@ -367,6 +402,9 @@ static void model_classify(struct model *model, struct model_cache *cache,
     }
     cache->seen[line] = true;
     cache->lost[line] = 0;
+    uint64_t block = line / (model->block / cache->spec->line_bytes);
+    if (!model_any_lost(model, cache, block))
+        cache->lost_block[block] = 0;
 }
 
 struct model_walk {
@@ -492,7 +530,7 @@ static uint32_t model_settle(struct model *model, struct model_walk *walk,
                 from = cache->cpu < from ? cache->cpu : from;
             }
             if (store) {
-                cache->lost[way->line] = model->ordinal;
+                model_lose(model, cache, way->line);
                 way->full = false;
             }
         }

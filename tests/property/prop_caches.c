@@ -192,6 +192,7 @@ static void forget(struct world *world)
             if (way != NULL)
                 way->full = false;
             cache->lost[at / line] = 0;
+            cache->lost_block[at / world->model->block] = 0;
         }
     }
 }

@@ -2,8 +2,9 @@
  *   seen    a bit a line for each cache that has looked for it: the first time is a cold miss
  *   losses  lines that a store by others took, with the words stored to since, until the cache looks
  *           for them again: a coherence miss, true sharing if it wants one of those words
- * The bits follow the footprint of each CPU, a loss record each block and cache that stores of others
- * have hit. */
+ * The bits follow the footprint of each CPU. Losses are bounded by the caches: a cache remembers
+ * those of as many blocks as it has lines, and then forgets the oldest: that line would hardly be
+ * there still, had nobody taken it, and missing it is a matter of capacity. */
 #include "vmm-core/machine/cache-internal.h"
 
 #include <stdlib.h>
@@ -99,13 +100,46 @@ static uint32_t *find(const struct cache_history *history, uint64_t block, uint3
     return at;
 }
 
-static void forget(struct cache_history *history, uint32_t *link)
+static void forget(struct caches *caches, uint32_t *link)
 {
+    struct cache_history *history = &caches->history;
     uint32_t gone = *link;
-    *link = history->loss[gone].next;
-    history->loss[gone].next = history->free;
+    struct cache_loss *loss = &history->loss[gone];
+    struct cache_instance *cache = &caches->instance[loss->instance];
+    *link = loss->next;
+    *(loss->older == CACHE_NONE ? &cache->oldest_loss : &history->loss[loss->older].newer) =
+        loss->newer;
+    *(loss->newer == CACHE_NONE ? &cache->newest_loss : &history->loss[loss->newer].older) =
+        loss->older;
+    cache->losses--;
+    loss->next = history->free;
     history->free = gone;
     history->losses--;
+}
+
+/* A new record, the newest of the cache. CACHE_NONE: memory is short. */
+static uint32_t remember(struct caches *caches, uint32_t instance, uint64_t block)
+{
+    struct cache_history *history = &caches->history;
+    struct cache_instance *cache = &caches->instance[instance];
+    if (cache->losses == cache->kind->sets * cache->kind->ways)
+        forget(caches, find(history, history->loss[cache->oldest_loss].block, instance));
+    if (history->free == CACHE_NONE && !grow(history))
+        return CACHE_NONE;
+    uint32_t at = history->free, *head = &history->bucket[bucket_of(history, block)];
+    history->free = history->loss[at].next;
+    history->loss[at] =
+        (struct cache_loss){.block = block,
+                            .instance = instance,
+                            .next = *head,
+                            .older = cache->losses != 0 ? cache->newest_loss : CACHE_NONE,
+                            .newer = CACHE_NONE};
+    *head = at;
+    *(cache->losses != 0 ? &history->loss[cache->newest_loss].newer : &cache->oldest_loss) = at;
+    cache->newest_loss = at;
+    cache->losses++;
+    history->losses++;
+    return at;
 }
 
 /* The bit of the line in its block, and the words that it has there. */
@@ -139,7 +173,7 @@ enum cache_miss cache_classify(struct caches *caches, uint32_t instance, uint64_
     loss->lines &= ~bit;
     loss->words &= ~of_line;
     if (loss->lines == 0)
-        forget(history, link);
+        forget(caches, link);
     return miss;
 }
 
@@ -151,18 +185,9 @@ void cache_lose(struct caches *caches, uint32_t slot)
     uint64_t words;
     uint32_t bit = line_bit(caches, caches->instance[instance].kind, physical, &words);
     uint32_t at = *find(history, block, instance);
-    if (at == CACHE_NONE) {
-        if (history->free == CACHE_NONE && !grow(history)) {
-            caches->no_memory = true;
-            return;
-        }
-        uint32_t *head = &history->bucket[bucket_of(history, block)];
-        at = history->free;
-        history->free = history->loss[at].next;
-        history->loss[at] =
-            (struct cache_loss){.block = block, .instance = instance, .next = *head};
-        *head = at;
-        history->losses++;
+    if (at == CACHE_NONE && (at = remember(caches, instance, block)) == CACHE_NONE) {
+        caches->no_memory = true;
+        return;
     }
     history->loss[at].lines |= bit;
     history->loss[at].words &= ~words;
@@ -189,7 +214,7 @@ void cache_forget_losses(struct caches *caches, uint64_t block)
     uint32_t *at = &history->bucket[bucket_of(history, block)];
     while (*at != CACHE_NONE) {
         if (history->loss[*at].block == block)
-            forget(history, at);
+            forget(caches, at);
         else
             at = &history->loss[*at].next;
     }

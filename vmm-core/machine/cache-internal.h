@@ -58,6 +58,7 @@ struct cache_instance {
     uint64_t *plru;        /* [sets] or NULL */
     uint64_t **seen;       /* lines that it has looked for, by chunks of CACHE_CHUNK_LINES bits */
     uint64_t chunks;
+    uint32_t losses, oldest_loss, newest_loss; /* of the history; CACHE_NONE: none */
 };
 
 #define CACHE_CHUNK_SHIFT 12u
@@ -89,6 +90,7 @@ struct cache_directory {
 struct cache_loss {
     uint64_t block, words; /* words of them that were stored to since */
     uint32_t next;         /* in its bucket, or free */
+    uint32_t older, newer; /* of the same cache, by when the first of its lines was lost */
     uint32_t instance;
     uint32_t lines; /* a bit for each line of this cache in the block */
 };

@@ -17,7 +17,9 @@
  *   cold        the CPUs of this cache refer to the line for the first time
  *   coherence   the line was here and a store by a CPU of another cache took it; true sharing if a
  *               word that this reference touches was written since, false sharing otherwise
- *   capacity    any other: it was here and made room for another line (capacity or conflict)
+ *   capacity    any other: it was here and made room for another line (capacity or conflict), or was
+ *               taken, but since then so many others that it would hardly be here still (as many
+ *               blocks as the cache has lines)
  *
  * A reference that straddles two lines looks up both, counts as one access, and as one miss if
  * either misses; then the next level looks for both. One longer than the shortest line of all caches

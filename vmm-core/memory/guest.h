@@ -13,8 +13,8 @@
  *
  * Memory: 16 bytes and hash slots a page (27 bytes at most), 43 a further mapping, caches that grow
  * with the machine, not with the trace, and what they remember of lines that they do not hold: a bit
- * a line for each cache that has looked for it, and 40 bytes for each line that a cache lost to the
- * store of another CPU and has not looked for again.
+ * a line for each cache that has looked for it, and losses to the stores of other CPUs, of as many blocks
+ * as the cache has lines.
  *
  * Errors: NULL, or one line from malloc. After an error the object can only be freed.
  */
