@@ -31,11 +31,11 @@ LDLIBS   := $(LIB_LIBS) -pthread -lm -ldl
 LDFLAGS  := $(EXTRA_LDFLAGS)
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
-all_c = $(call obj,$(sort $(wildcard $(1)/*.c)))
+all_c = $(call obj,$(sort $(wildcard $(addsuffix /*.c,$(1)))))
 
 TRACE    := $(call all_c,collector/trace)
 SOURCES  := $(call all_c,collector/sources)
-MACHINE  := $(call all_c,vmm-core/machine)
+MACHINE  := $(call all_c,vmm-core/machine vmm-core/machine/description vmm-core/machine/caches vmm-core/machine/network)
 MIPS     := $(call all_c,vmm-core/machine/mips)
 MEMORY   := $(call all_c,vmm-core/memory)
 POLICIES := $(call all_c,policies)
@@ -78,7 +78,7 @@ $(BUILD)/%.o: %.c $(BUILD)/schema.h
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
 # encoding and queueing are as fast as their loops become vectors
-$(BUILD)/vmm-core/machine/network-steps.o $(BUILD)/collector/trace/codec-%.o $(BUILD)/collector/trace/block-row.o: CFLAGS := $(subst -O2,-O3,$(CFLAGS))
+$(BUILD)/vmm-core/machine/network/network-steps.o $(BUILD)/collector/trace/codec-%.o $(BUILD)/collector/trace/block-row.o: CFLAGS := $(subst -O2,-O3,$(CFLAGS))
 
 # a plain `make` on a machine without the libraries says so, before the compiler does in its way
 libraries-found:

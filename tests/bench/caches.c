@@ -6,7 +6,7 @@
  * turns of 4096 references. Time is that of the CPU, best of three. Under `valgrind --tool=callgrind
  * --toggle-collect=caches_references` the instructions of the path are counted, which do not vary.
  */
-#include "vmm-core/machine/caches.h"
+#include "vmm-core/machine/caches/caches.h"
 
 #include <stdio.h>
 #include <stdlib.h>

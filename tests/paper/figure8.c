@@ -18,7 +18,7 @@
  */
 #include "policies/policy.h"
 #include "vmm-core/machine/machine.h"
-#include "vmm-core/machine/network-mva.h"
+#include "vmm-core/machine/network/network-mva.h"
 #include "vmm-core/memory/memory.h"
 
 #include <math.h>

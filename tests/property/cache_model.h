@@ -8,7 +8,7 @@
 #ifndef DISCO_TESTS_CACHE_MODEL_H
 #define DISCO_TESTS_CACHE_MODEL_H
 
-#include "vmm-core/machine/caches.h"
+#include "vmm-core/machine/caches/caches.h"
 
 #include <stdlib.h>
 #include <string.h>

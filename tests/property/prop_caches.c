@@ -2,7 +2,7 @@
  * write-back and counter, and the caches on themselves. DISCO_SEED repeats a run. */
 #include "tests/property/cache_model.h"
 #include "tests/property/random_caches.h"
-#include "vmm-core/machine/cache-internal.h"
+#include "vmm-core/machine/caches/cache-internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,8 +2,8 @@
  * and epochs of random machines against the same machine solved exactly. DISCO_SEED repeats a run,
  * DISCO_NETWORKS=10 makes ten times as many.
  */
-#include "vmm-core/machine/network-mva.h"
-#include "vmm-core/machine/network.h"
+#include "vmm-core/machine/network/network-mva.h"
+#include "vmm-core/machine/network/network.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* Caches by hand: small traces whose outcome can be counted on fingers. That they do what they should
  * on any trace is for tests/property/prop_caches.c and tests/cli/caches-cachegrind.sh. */
-#include "vmm-core/machine/caches.h"
+#include "vmm-core/machine/caches/caches.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* Machines from `numactl --hardware` text and from hwloc XML. */
-#include "vmm-core/machine/child.h"
+#include "vmm-core/machine/description/child.h"
 #include "vmm-core/machine/machine.h"
 
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* The network of a machine: which stations an access passes, what it waits there, what curves and
  * other traffic do, and that no demand breaks it. */
-#include "vmm-core/machine/network-curve.h"
-#include "vmm-core/machine/network.h"
+#include "vmm-core/machine/network/network-curve.h"
+#include "vmm-core/machine/network/network.h"
 
 #include <math.h>
 #include <setjmp.h>

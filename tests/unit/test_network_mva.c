@@ -1,6 +1,6 @@
 /* Mean value analysis against closed forms, the normalising constant of the product form, and the
  * bounds that hold for any closed network. */
-#include "vmm-core/machine/network-mva.h"
+#include "vmm-core/machine/network/network-mva.h"
 
 #include <math.h>
 #include <setjmp.h>

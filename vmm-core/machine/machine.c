@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm-core/machine/child.h"
-#include "vmm-core/machine/draft.h"
+#include "vmm-core/machine/description/child.h"
+#include "vmm-core/machine/description/draft.h"
 
 #define FILE_MOST                                                                                  \
     (64u << 20) /* the hwloc XML of a large machine with all its devices has a few MiB */

@@ -1,4 +1,4 @@
-/* Contention: what an epoch asks of controllers and links, and the network (machine/network.h) that
+/* Contention: what an epoch asks of controllers and links, and the network (machine/network/network.h) that
  * turns it into loaded latencies.
  *
  * A CPU that executed in the epoch is a customer. It is busy for as long as its accounts say, but

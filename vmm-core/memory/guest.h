@@ -25,7 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vmm-core/machine/caches.h"
+#include "vmm-core/machine/caches/caches.h"
 #include "vmm-core/machine/machine.h"
 
 struct guest;

@@ -47,7 +47,7 @@
 
 #include "policies/policy.h"
 #include "vmm-core/machine/machine.h"
-#include "vmm-core/machine/network.h"
+#include "vmm-core/machine/network/network.h"
 #include "vmm-core/memory/counters.h"
 #include "vmm-core/memory/guest.h"
 
