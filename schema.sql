@@ -217,9 +217,9 @@ CREATE TABLE run_epoch_station (
   from_node INTEGER NOT NULL,       -- node of the controller, or where the link begins
   to_node INTEGER NOT NULL,         -- node of the controller, or where the link ends
   accesses INTEGER NOT NULL,        -- that went through it: references, write-backs, walks, copies of pages
-  utilisation REAL NOT NULL,        -- share of the time in which it was busy, 0 to 1: mean over the epochs, by their time
+  utilisation REAL NOT NULL,        -- share of the time in which it was busy, 0 to 1: mean over the epochs, by the time of their slowest CPU
   latency_ns REAL NOT NULL,         -- time of an access at it, waiting included: mean over the accesses
-  queue_length REAL NOT NULL,       -- accesses that wait or are served: mean over the epochs, by their time
+  queue_length REAL NOT NULL,       -- accesses that wait or are served: mean over the epochs, likewise
   PRIMARY KEY (run_id, step, kind, from_node, to_node)
 ) WITHOUT ROWID;
 
