@@ -40,7 +40,7 @@ record() {
 }
 record "$seconds"
 # On a busy machine the program gets less done in its time, and what is seen too rarely tells nothing.
-if [ "$samples" -lt 50000 ]; then
+if [ "$samples" -lt 150000 ]; then
   echo "Only $samples samples: this machine is busy. Again, for longer."
   record $((seconds * 3))
 fi
