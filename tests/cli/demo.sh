@@ -9,6 +9,12 @@ if ! "$BUILD/disco-record" perf -o "$TMP/try.db" -- true >/dev/null 2>"$TMP/why"
   finish
 fi
 run bash tests/demo/demo.sh
+# other tests may take the CPUs while the program runs: once more, as long as a user's
+if [ "$rc" != 0 ] && grep -q 'is the machine very busy' <<<"$err"; then
+  printf '%s\n' "$out" | grep -E 'samples|^(flash-8|2-socket) .* (yes|no) *$'
+  export DISCO_DEMO_SECONDS=35
+  run bash tests/demo/demo.sh
+fi
 if [ "$rc" = 0 ]; then ok "the demo runs from recording to charts"; else fail "the demo runs from recording to charts" "exit $rc: $(printf '%s\n' "$err" | tail -3)"; fi
 shows() { # shows "what" 'pattern'
   if printf '%s\n' "$out" | grep -qE -- "$2"; then ok "$1"; else fail "$1" "no '$2' in the output"; fi
