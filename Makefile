@@ -41,10 +41,12 @@ MEMORY   := $(call all_c,vmm-core/memory)
 POLICIES := $(call all_c,policies)
 PLOTS    := $(call all_c,plots)
 TOOLS    := $(call obj,$(sort $(wildcard collector/tool*.c)))
+# what disco-replay and the live monitor say of a run
+REPORT   := $(call all_c,replayer/report)
 # replayer/ without its main, which tests must not link
 REPLAY   := $(call obj,$(filter-out replayer/disco-replay.c,$(sort $(wildcard replayer/*.c))))
 # everything but the mains: what tests, benches and fuzzers link
-LIBRARY  := $(TOOLS) $(SOURCES) $(REPLAY) $(MEMORY) $(MIPS) $(MACHINE) $(POLICIES) $(TRACE)
+LIBRARY  := $(TOOLS) $(SOURCES) $(REPLAY) $(REPORT) $(MEMORY) $(MIPS) $(MACHINE) $(POLICIES) $(TRACE)
 
 NAMES    := disco-record disco-replay disco-plot disco-sql disco-trace
 COMMANDS := $(addprefix $(BUILD)/,$(NAMES)) $(BUILD)/disco.so
@@ -60,7 +62,7 @@ all: libraries-found $(COMMANDS) $(if $(shell command -v help2man),$(MANUALS))
 $(BUILD)/disco-record: $(BUILD)/collector/disco-record.o $(SOURCES) $(TRACE) $(MACHINE)
 $(BUILD)/disco-trace:  $(BUILD)/collector/disco-trace.o $(TOOLS) $(TRACE)
 $(BUILD)/disco-sql:    $(BUILD)/collector/disco-sql.o $(TRACE)
-$(BUILD)/disco-replay: $(BUILD)/replayer/disco-replay.o $(REPLAY) $(MEMORY) $(MACHINE) $(POLICIES) $(TRACE)
+$(BUILD)/disco-replay: $(BUILD)/replayer/disco-replay.o $(REPLAY) $(REPORT) $(MEMORY) $(MACHINE) $(POLICIES) $(TRACE)
 $(BUILD)/disco-plot:   $(PLOTS)
 $(addprefix $(BUILD)/,$(NAMES)):
 	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LDLIBS)
@@ -165,7 +167,7 @@ bench: deps-test
 
 # ------------------------------------------------------------------------------ checks of the text
 
-PRODUCT := $(sort $(wildcard collector/*.c collector/*/*.c vmm-core/*/*.c vmm-core/*/*/*.c policies/*.c replayer/*.c plots/*.c))
+PRODUCT := $(sort $(wildcard collector/*.c collector/*/*.c vmm-core/*/*.c vmm-core/*/*/*.c policies/*.c replayer/*.c replayer/*/*.c plots/*.c))
 lint: deps-lint
 	@$(MAKE) --no-print-directory -s $(BUILD)/schema.h
 	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')

@@ -277,7 +277,7 @@ CREATE TABLE run_action (
 CREATE TABLE run_note (
   run_id INTEGER NOT NULL REFERENCES run, -- the run
   note INTEGER NOT NULL,            -- from 0
-  about TEXT NOT NULL,              -- samples, pages, first-touch, interval, trigger, actions, dispatch: as replayer/warnings.h
+  about TEXT NOT NULL,              -- samples, pages, first-touch, interval, trigger, actions, dispatch: as replayer/report/warnings.h
   text TEXT NOT NULL,               -- one line, with its figures
   PRIMARY KEY (run_id, note)
 ) WITHOUT ROWID;

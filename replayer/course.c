@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "replayer/say.h"
+#include "replayer/report/say.h"
 
 /* Pages of `space` that are to be unmapped, and then may show those of another range. */
 struct change {

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include "replayer/say.h"
+#include "replayer/report/say.h"
 
 struct crew;
 

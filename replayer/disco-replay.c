@@ -4,9 +4,9 @@
 
 #include "replayer/engine.h"
 #include "replayer/heap.h"
-#include "replayer/interrupt.h"
-#include "replayer/list.h"
-#include "replayer/store.h"
+#include "replayer/report/interrupt.h"
+#include "replayer/report/list.h"
+#include "replayer/report/store.h"
 #include "replayer/thp.h"
 
 #define USAGE_EXIT 2

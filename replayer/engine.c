@@ -5,7 +5,7 @@
 
 #include "collector/trace/progress.h"
 #include "replayer/crew.h"
-#include "replayer/interrupt.h"
+#include "replayer/report/interrupt.h"
 
 /* One is replayed, one is the guest's, one is decoded. */
 #define BLOCKS 3u

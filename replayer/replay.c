@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "replayer/interrupt.h"
+#include "replayer/report/interrupt.h"
 
 /* An epoch, where the user does not say: as memory.h would choose it, said here so that it is
  * stored. */

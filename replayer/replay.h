@@ -7,9 +7,9 @@
 #define DISCO_REPLAYER_REPLAY_H
 
 #include "replayer/course.h"
-#include "replayer/record.h"
-#include "replayer/registry.h"
-#include "replayer/sampling.h"
+#include "replayer/report/record.h"
+#include "replayer/report/registry.h"
+#include "replayer/report/sampling.h"
 #include "vmm-core/memory/memory.h"
 
 struct replay_options {

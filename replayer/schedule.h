@@ -15,7 +15,7 @@
 #define DISCO_REPLAYER_SCHEDULE_H
 
 #include "collector/trace/reader.h"
-#include "replayer/say.h"
+#include "replayer/report/say.h"
 #include "vmm-core/machine/machine.h"
 
 #define SCHEDULE_NO_CPU UINT32_MAX

@@ -3,7 +3,7 @@
 #define DISCO_REPLAYER_SCHEDULE_FILE_H
 
 #include "collector/trace/reader.h"
-#include "replayer/say.h"
+#include "replayer/report/say.h"
 #include "vmm-core/machine/machine.h"
 
 /* Fills cpu[] for every stream of the trace. An error names the file and the line: a line that

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "replayer/say.h"
+#include "replayer/report/say.h"
 
 static bool anonymous(const struct trace_region *region)
 {

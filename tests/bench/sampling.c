@@ -23,7 +23,7 @@
 
 #include "collector/tool.h"
 #include "replayer/engine.h"
-#include "replayer/results.h"
+#include "replayer/report/results.h"
 
 #define PAGE       UINT64_C(4096)
 #define THREADS    8u

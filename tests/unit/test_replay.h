@@ -16,7 +16,7 @@
 
 #include "collector/trace/writer.h"
 #include "replayer/engine.h"
-#include "replayer/results.h"
+#include "replayer/report/results.h"
 
 #define PAGE 4096u
 

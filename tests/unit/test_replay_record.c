@@ -1,7 +1,7 @@
 /* What is kept of a replay: steps of time, the log of actions, and the regions of pages. */
 #include "tests/unit/test_replay.h"
 
-#include "replayer/regions.h"
+#include "replayer/report/regions.h"
 
 static void steps_are_joined_so_that_there_are_never_more_than_the_limit(void **state)
 {

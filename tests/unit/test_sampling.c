@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "collector/tool.h"
-#include "replayer/sampling.h"
+#include "replayer/report/sampling.h"
 #include "tests/unit/test_replay.h"
 
 static void near(double is, double wanted, double within)

@@ -1,4 +1,4 @@
-#include "replayer/interrupt.h"
+#include "replayer/report/interrupt.h"
 
 #include <signal.h>
 

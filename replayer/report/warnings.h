@@ -16,10 +16,10 @@
  *                actions, which no interval allows for
  *   dispatch     threads took turns on CPUs, and turns without a sample are not seen
  */
-#ifndef DISCO_REPLAYER_WARNINGS_H
-#define DISCO_REPLAYER_WARNINGS_H
+#ifndef DISCO_REPORT_WARNINGS_H
+#define DISCO_REPORT_WARNINGS_H
 
-#include "replayer/results.h"
+#include "replayer/report/results.h"
 
 #define WARNINGS_SAMPLES   10u
 #define WARNINGS_SEQUENCES 2u

@@ -19,8 +19,8 @@
  * Of a sampled trace, figures estimate those of the whole one, as sampling.h says: accesses are
  * multiplied by what samples stand for, and tlb_ns, tlb_misses and l2tlb_misses are absent.
  */
-#ifndef DISCO_REPLAYER_RESULTS_H
-#define DISCO_REPLAYER_RESULTS_H
+#ifndef DISCO_REPORT_RESULTS_H
+#define DISCO_REPORT_RESULTS_H
 
 #include "replayer/replay.h"
 

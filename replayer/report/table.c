@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "replayer/report.h"
+#include "replayer/report/report.h"
 
 #define CELL_BYTES 24u
 

@@ -1,8 +1,8 @@
 /* Brings an older database of the same schema version up to schema.sql: tables that it has not are
  * made, columns that its tables have not are added (empty in old rows, so they must allow NULL), and
  * views are made anew where they differ. Rows are left alone. */
-#ifndef DISCO_REPLAYER_STORE_UPGRADE_H
-#define DISCO_REPLAYER_STORE_UPGRADE_H
+#ifndef DISCO_REPORT_STORE_UPGRADE_H
+#define DISCO_REPORT_STORE_UPGRADE_H
 
 #include <sqlite3.h>
 

@@ -1,4 +1,4 @@
-#include "replayer/record.h"
+#include "replayer/report/record.h"
 
 #include <stdlib.h>
 #include <string.h>

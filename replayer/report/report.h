@@ -1,12 +1,12 @@
 /* What a whole command is about: shared by the table, the JSON and the database. */
-#ifndef DISCO_REPLAYER_REPORT_H
-#define DISCO_REPLAYER_REPORT_H
+#ifndef DISCO_REPORT_REPORT_H
+#define DISCO_REPORT_REPORT_H
 
 #include <stdio.h>
 
 #include "replayer/options.h"
-#include "replayer/results.h"
-#include "replayer/warnings.h"
+#include "replayer/report/results.h"
+#include "replayer/report/warnings.h"
 
 struct report {
     const struct options *options;

@@ -1,4 +1,4 @@
-#include "replayer/regions.h"
+#include "replayer/report/regions.h"
 
 #include <stdlib.h>
 

@@ -1,10 +1,10 @@
-#include "replayer/sampling.h"
+#include "replayer/report/sampling.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "replayer/say.h"
+#include "replayer/report/say.h"
 
 #define Z_95      1.959963984540054 /* quantile 0.975 of the normal distribution */
 #define PS_PER_NS 1000.0

@@ -1,4 +1,4 @@
-#include "replayer/store_upgrade.h"
+#include "replayer/report/store_upgrade.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -5,8 +5,8 @@
  * controllers and links (stations, network.h) that steps x stations would pass RECORD_CELLS, but
  * RECORD_STEPS_LEAST.
  */
-#ifndef DISCO_REPLAYER_RECORD_H
-#define DISCO_REPLAYER_RECORD_H
+#ifndef DISCO_REPORT_RECORD_H
+#define DISCO_REPORT_RECORD_H
 
 #include "vmm-core/memory/memory.h"
 

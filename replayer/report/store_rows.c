@@ -1,11 +1,11 @@
-#include "replayer/store_rows.h"
+#include "replayer/report/store_rows.h"
 
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
-#include "replayer/interrupt.h"
-#include "replayer/regions.h"
+#include "replayer/report/interrupt.h"
+#include "replayer/report/regions.h"
 
 /* A prepared INSERT. Once something failed it does nothing more; the code is kept. */
 struct insert {

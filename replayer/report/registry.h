@@ -4,11 +4,11 @@
  * list has to be edited. A user's own policy is a shared object, built from one file that includes
  * policy.h with DISCO_POLICY_SHARED defined; it stays loaded until registry_free.
  */
-#ifndef DISCO_REPLAYER_REGISTRY_H
-#define DISCO_REPLAYER_REGISTRY_H
+#ifndef DISCO_REPORT_REGISTRY_H
+#define DISCO_REPORT_REGISTRY_H
 
 #include "policies/policy.h"
-#include "replayer/say.h"
+#include "replayer/report/say.h"
 
 struct registry;
 

@@ -37,8 +37,8 @@
  * What they leave out: that another sample would have led a policy to other actions. The interval of a
  * policy that acts is that of the course that it took here.
  */
-#ifndef DISCO_REPLAYER_SAMPLING_H
-#define DISCO_REPLAYER_SAMPLING_H
+#ifndef DISCO_REPORT_SAMPLING_H
+#define DISCO_REPORT_SAMPLING_H
 
 #include "collector/trace/reader.h"
 #include "vmm-core/memory/memory.h"

@@ -1,4 +1,4 @@
-#include "replayer/store.h"
+#include "replayer/report/store.h"
 
 #include <errno.h>
 #include <sqlite3.h>
@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "collector/trace/store.h"
-#include "replayer/store_rows.h"
-#include "replayer/store_upgrade.h"
+#include "replayer/report/store_rows.h"
+#include "replayer/report/store_upgrade.h"
 #include "schema.h"
 
 /* How long a recorder's or another replay's commit is waited for. */

@@ -1,4 +1,4 @@
-#include "replayer/report.h"
+#include "replayer/report/report.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -4,11 +4,11 @@
  * ends in the page), the one that holds most of it. Of equals, the one with the higher id: it came
  * later.
  */
-#ifndef DISCO_REPLAYER_REGIONS_H
-#define DISCO_REPLAYER_REGIONS_H
+#ifndef DISCO_REPORT_REGIONS_H
+#define DISCO_REPORT_REGIONS_H
 
 #include "collector/trace/reader.h"
-#include "replayer/say.h"
+#include "replayer/report/say.h"
 #include "vmm-core/memory/memory.h"
 
 #define REGION_NONE UINT32_MAX

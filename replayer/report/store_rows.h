@@ -1,11 +1,11 @@
 /* The rows of one run. In the transaction that store.c has opened. */
-#ifndef DISCO_REPLAYER_STORE_ROWS_H
-#define DISCO_REPLAYER_STORE_ROWS_H
+#ifndef DISCO_REPORT_STORE_ROWS_H
+#define DISCO_REPORT_STORE_ROWS_H
 
 #include <sqlite3.h>
 
 #include "collector/trace/progress.h"
-#include "replayer/report.h"
+#include "replayer/report/report.h"
 
 struct row_writer {
     sqlite3 *db;

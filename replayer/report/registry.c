@@ -1,4 +1,4 @@
-#include "replayer/registry.h"
+#include "replayer/report/registry.h"
 
 #include <ctype.h>
 #include <dlfcn.h>

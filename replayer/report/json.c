@@ -1,7 +1,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-#include "replayer/report.h"
+#include "replayer/report/report.h"
 
 /* Digits of a real: enough to tell shares apart, few enough to be read. */
 #define REAL_DIGITS 12

@@ -1,9 +1,9 @@
 /* Has the user asked to stop? The program holds SIGINT and SIGTERM back (blocked in every thread),
  * and looks at moments when it can stop with nothing half done. */
-#ifndef DISCO_REPLAYER_INTERRUPT_H
-#define DISCO_REPLAYER_INTERRUPT_H
+#ifndef DISCO_REPORT_INTERRUPT_H
+#define DISCO_REPORT_INTERRUPT_H
 
-#include "replayer/say.h"
+#include "replayer/report/say.h"
 
 /* Call before any thread is started. */
 void interrupt_hold(void);

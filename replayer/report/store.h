@@ -5,10 +5,10 @@
  * one trace. All runs of a command are written in one transaction: whatever happens, all of them
  * are there or none.
  */
-#ifndef DISCO_REPLAYER_STORE_H
-#define DISCO_REPLAYER_STORE_H
+#ifndef DISCO_REPORT_STORE_H
+#define DISCO_REPORT_STORE_H
 
-#include "replayer/report.h"
+#include "replayer/report/report.h"
 
 /* Before the replay: can results be written there? Changes nothing. `path` NULL: the trace's
  * database. */

@@ -1,4 +1,4 @@
-#include "replayer/results.h"
+#include "replayer/report/results.h"
 
 #include <math.h>
 

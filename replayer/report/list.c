@@ -1,4 +1,4 @@
-#include "replayer/list.h"
+#include "replayer/report/list.h"
 
 #include <inttypes.h>
 #include <string.h>

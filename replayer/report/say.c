@@ -1,4 +1,4 @@
-#include "replayer/say.h"
+#include "replayer/report/say.h"
 
 #include <stdarg.h>
 

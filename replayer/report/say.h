@@ -1,7 +1,7 @@
 /* One line of error, as every fallible function here returns it: NULL when all is well, else text
  * from malloc that the caller prints behind "disco-replay: " and frees. */
-#ifndef DISCO_REPLAYER_SAY_H
-#define DISCO_REPLAYER_SAY_H
+#ifndef DISCO_REPORT_SAY_H
+#define DISCO_REPORT_SAY_H
 
 #include <stdio.h>
 #include <stdlib.h>
