@@ -202,6 +202,8 @@ struct memory_page_state memory_page(const struct memory *memory, uint32_t page)
 
 /* What the policy has asked for. */
 const struct policy_wants *memory_wants(const struct memory *memory);
+/* The shared guest, or the object's own: what its caches have counted. */
+const struct guest *memory_guest(const struct memory *memory);
 
 /* DESIGN section 9.3: every frame has one owner or is free; pmap, memmap, backmaps, TLBs and
  * second-level TLBs agree; counters add up. NULL, or what disagrees. */

@@ -75,3 +75,8 @@ const struct policy_wants *memory_wants(const struct memory *memory)
 {
     return &memory->wants;
 }
+
+const struct guest *memory_guest(const struct memory *memory)
+{
+    return memory->guest;
+}
