@@ -19,7 +19,7 @@ FUZZ_SECONDS ?= 60
 OPT          ?= -O2 -g
 VERSION      := 0.1.0
 
-LIBRARIES  := sqlite3 libzstd zlib liblzma jansson hwloc
+LIBRARIES  := sqlite3 libzstd zlib liblzma jansson hwloc libelf
 PKG_CONFIG ?= pkg-config
 LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null)
 LIB_LIBS   := $(shell $(PKG_CONFIG) --libs $(LIBRARIES) 2>/dev/null)
@@ -38,6 +38,7 @@ SOURCES  := $(call all_c,collector/sources)
 MACHINE  := $(call all_c,vmm-core/machine vmm-core/machine/description vmm-core/machine/caches vmm-core/machine/network)
 MIPS     := $(call all_c,vmm-core/machine/mips)
 MEMORY   := $(call all_c,vmm-core/memory)
+MONITOR  := $(call all_c,vmm-core/monitor)
 POLICIES := $(call all_c,policies)
 PLOTS    := $(call all_c,plots)
 TOOLS    := $(call obj,$(sort $(wildcard collector/tool*.c)))
