@@ -47,7 +47,7 @@ REPORT   := $(call all_c,replayer/report)
 # replayer/ without its main, which tests must not link
 REPLAY   := $(call obj,$(filter-out replayer/disco-replay.c,$(sort $(wildcard replayer/*.c))))
 # everything but the mains: what tests, benches and fuzzers link
-LIBRARY  := $(TOOLS) $(SOURCES) $(REPLAY) $(REPORT) $(MEMORY) $(MIPS) $(MACHINE) $(POLICIES) $(TRACE)
+LIBRARY  := $(TOOLS) $(SOURCES) $(REPLAY) $(REPORT) $(MONITOR) $(MEMORY) $(MIPS) $(MACHINE) $(POLICIES) $(TRACE)
 
 NAMES    := disco-record disco-replay disco-plot disco-sql disco-trace
 COMMANDS := $(addprefix $(BUILD)/,$(NAMES)) $(BUILD)/disco.so
