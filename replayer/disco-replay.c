@@ -4,6 +4,7 @@
 
 #include "replayer/engine.h"
 #include "replayer/heap.h"
+#include "replayer/options.h"
 #include "replayer/report/interrupt.h"
 #include "replayer/report/list.h"
 #include "replayer/report/store.h"
@@ -139,13 +140,12 @@ static char *printed(void)
 static void print_warnings(const struct report *report)
 {
     for (size_t i = 0; i < report->warnings.count; i++)
-        (void)fprintf(stderr, "disco-replay: %s: warning: %s\n", report->options->trace,
+        (void)fprintf(stderr, "disco-replay: %s: warning: %s\n", report->trace,
                       report->warnings.warning[i].text);
 }
 
-static char *put_out(struct report *report)
+static char *put_out(const struct options *options, struct report *report)
 {
-    const struct options *options = report->options;
     char *error = warnings_find(report, &report->warnings);
     if (error == NULL && !options->no_results)
         error = store_write(options->results, report);
@@ -164,22 +164,28 @@ static char *report(struct command *command)
 {
     const struct options *options = &command->options;
     struct report report = {
-        .options = options,
+        .trace = options->trace,
         .reader = command->reader,
         .machine = command->machine,
-        .course = command->course,
-        .schedule = command->schedule,
-        .misses = command->misses,
         .machine_json = command->machine_json,
+        .schedule = command->schedule->name,
+        .schedule_reason = command->schedule->reason,
+        .thp = options->thp,
+        .gigantic = options->gigantic,
+        .left_out = course_left_out(command->course),
+        .misses = command->misses,
+        .contention = options->contention,
         .refs_per_sample = command->replay[0]->refs_per_sample,
         .epoch_references = command->replay[0]->epoch_references,
+        .seed = options->seed,
+        .log_actions = options->log_actions,
+        .check_every = options->check_every,
         .results = command->results,
         .runs = command->choices.count,
     };
     for (size_t i = 0; i < report.runs; i++)
-        report.results[i] =
-            results_of(command->replay[i], course_guest(command->course), command->machine);
-    return put_out(&report);
+        report.results[i] = results_of(replay_finished(command->replay[i]), command->machine);
+    return put_out(options, &report);
 }
 
 static char *replay(struct command *command)

@@ -7,10 +7,7 @@
 #define DISCO_REPLAYER_REPLAY_H
 
 #include "replayer/course.h"
-#include "replayer/report/record.h"
-#include "replayer/report/registry.h"
-#include "replayer/report/sampling.h"
-#include "vmm-core/memory/memory.h"
+#include "replayer/report/results.h"
 
 struct replay_options {
     const struct machine *machine;
@@ -38,6 +35,17 @@ struct replay {
 char *replay_new(const struct replay_options *options, const struct trace_reader *reader,
                  const struct policy_choice *choice, struct replay **out) MUST_CHECK;
 void replay_free(struct replay *replay);
+
+/* For results, once it is finished. */
+static inline struct policy_run replay_finished(const struct replay *replay)
+{
+    return (struct policy_run){.choice = replay->choice,
+                               .memory = replay->memory,
+                               .record = replay->record,
+                               .sampling = replay->sampling,
+                               .weighted = replay->weighted,
+                               .refs_per_sample = replay->refs_per_sample};
+}
 
 /* An error names the policy. */
 char *replay_piece(struct replay *replay, const struct piece *piece) MUST_CHECK;

@@ -6,14 +6,6 @@
 /* Digits of a real: enough to tell shares apart, few enough to be read. */
 #define REAL_DIGITS 12
 
-const char *const event_name[EVENT_TYPES] = {
-    [EVENT_DISPATCH] = "dispatch", [EVENT_IDLE] = "idle",         [EVENT_TIME] = "time",
-    [EVENT_ASID] = "asid",         [EVENT_TLBWRITE] = "tlbwrite", [EVENT_MAP] = "map",
-    [EVENT_UNMAP] = "unmap",       [EVENT_FORK] = "fork",         [EVENT_EXIT] = "exit",
-    [EVENT_DMA] = "dma",           [EVENT_SHARE] = "share",       [EVENT_ZERO] = "zero",
-    [EVENT_FREE] = "free",
-};
-
 static json_t *parameters(const struct policy_choice *choice)
 {
     json_t *object = json_object();
@@ -40,10 +32,11 @@ static json_t *text_or_null(const char *text)
 static json_t *left_out(const struct report *report)
 {
     json_t *object = json_object();
-    const uint64_t *events = course_left_out(report->course);
+    const uint64_t *events = report->left_out;
     for (unsigned i = 0; i < EVENT_TYPES; i++)
         if (events[i] > 0)
-            (void)json_object_set_new(object, event_name[i], json_integer((json_int_t)events[i]));
+            (void)json_object_set_new(object, event_type_names[i],
+                                      json_integer((json_int_t)events[i]));
     return object;
 }
 
@@ -51,7 +44,7 @@ static json_t *trace(const struct report *report)
 {
     const struct trace_summary *summary = trace_reader_summary(report->reader);
     json_t *object = json_object();
-    (void)json_object_set_new(object, "file", text_or_null(report->options->trace));
+    (void)json_object_set_new(object, "file", text_or_null(report->trace));
     (void)json_object_set_new(object, "checksum", text_or_null(summary->checksum));
     (void)json_object_set_new(object, "source", text_or_null(summary->facts.source));
     (void)json_object_set_new(object, "command", text_or_null(summary->facts.command));
@@ -63,8 +56,8 @@ static json_t *trace(const struct report *report)
     (void)json_object_set_new(object, "complete", json_boolean(summary->complete));
     (void)json_object_set_new(object, "refs_per_sample",
                               json_integer((json_int_t)report->refs_per_sample));
-    (void)json_object_set_new(object, "schedule", text_or_null(report->schedule->name));
-    (void)json_object_set_new(object, "schedule_reason", text_or_null(report->schedule->reason));
+    (void)json_object_set_new(object, "schedule", text_or_null(report->schedule));
+    (void)json_object_set_new(object, "schedule_reason", text_or_null(report->schedule_reason));
     (void)json_object_set_new(object, "input",
                               json_string(report->misses ? "misses" : "references"));
     (void)json_object_set_new(object, "left_out", left_out(report));
@@ -87,7 +80,7 @@ static json_t *value(const struct value *value)
 /* One object for each cache of the machine's list; none where there are no caches. */
 static json_t *caches(const struct report *report)
 {
-    const struct caches *counted = guest_caches(course_guest(report->course));
+    const struct caches *counted = guest_caches(memory_guest(report->results[0].run.memory));
     const struct machine *machine = report->machine;
     json_t *list = json_array();
     for (uint32_t i = 0; counted != NULL && i < machine->caches; i++) {
@@ -130,7 +123,7 @@ static json_t *warnings(const struct report *report)
         (void)json_object_set_new(object, "policy",
                                   text_or_null(warning->result == NULL
                                                    ? NULL
-                                                   : warning->result->replay->choice->label));
+                                                   : warning->result->run.choice->label));
         (void)json_object_set_new(object, "text", text_or_null(warning->text));
         (void)json_array_append_new(list, object);
     }
@@ -139,7 +132,7 @@ static json_t *warnings(const struct report *report)
 
 static json_t *run(const struct report *report, const struct results *results)
 {
-    const struct policy_choice *choice = results->replay->choice;
+    const struct policy_choice *choice = results->run.choice;
     json_t *object = json_object();
     (void)json_object_set_new(object, "run_id",
                               results->run_id == 0 ? json_null() : json_integer(results->run_id));

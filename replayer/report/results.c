@@ -116,12 +116,11 @@ static struct value cache_misses(const struct caches *caches, const struct machi
     return integer(misses);
 }
 
-struct results results_of(const struct replay *replay, const struct guest *guest,
-                          const struct machine *machine)
+struct results results_of(struct policy_run run, const struct machine *machine)
 {
-    struct results results = {.replay = replay};
+    struct results results = {.run = run};
     struct value *figure = results.figure;
-    const struct memory *memory = replay->memory;
+    const struct memory *memory = run.memory;
     struct memory_cpu_counters all = {0};
     unsigned __int128 account_ps[MEMORY_ACCOUNT_COUNT] = {
         0}; /* 214 CPU-days do not fit in 64 bits */
@@ -153,7 +152,7 @@ struct results results_of(const struct replay *replay, const struct guest *guest
 
     figure[FIGURE_tlb_misses] = integer(all.tlb_misses);
     figure[FIGURE_l2tlb_misses] = integer(all.l2tlb_misses);
-    figure[FIGURE_cache_misses] = cache_misses(guest_caches(guest), machine);
+    figure[FIGURE_cache_misses] = cache_misses(guest_caches(memory_guest(memory)), machine);
     figure[FIGURE_refetches] = integer(all.refetches);
     figure[FIGURE_migrations] = integer(all.migrations);
     figure[FIGURE_replications] = integer(all.replications);
@@ -170,7 +169,7 @@ struct results results_of(const struct replay *replay, const struct guest *guest
     figure[FIGURE_frames_used] = integer(frames);
     figure[FIGURE_replica_frames] = integer(replicas);
     figure[FIGURE_imbalance] = imbalance(memory, machine);
-    if (replay->sampling != NULL)
-        put_estimate(&results, sampling_estimate_of(replay->sampling, memory));
+    if (run.sampling != NULL)
+        put_estimate(&results, sampling_estimate_of(run.sampling, memory));
     return results;
 }

@@ -1,4 +1,4 @@
-/* The figures of a finished replay, by the names that --json prints and table run_metric holds.
+/* The figures of a finished run, a replay's or a live one's, by the names that --json prints and table run_metric holds.
  *
  *   time_ns          the clock of the CPU that is furthest
  *   execution_ns to idle_ns
@@ -22,7 +22,10 @@
 #ifndef DISCO_REPORT_RESULTS_H
 #define DISCO_REPORT_RESULTS_H
 
-#include "replayer/replay.h"
+#include "replayer/report/record.h"
+#include "replayer/report/registry.h"
+#include "replayer/report/sampling.h"
+#include "vmm-core/memory/memory.h"
 
 #define FIGURES(X)                                                                                 \
     X(references)                                                                                  \
@@ -71,17 +74,26 @@ struct value {
     double real;
 };
 
+/* A finished run under one policy. Nothing of it belongs to it. */
+struct policy_run {
+    const struct policy_choice *choice;
+    const struct memory *memory;
+    const struct record *record;
+    const struct sampling *sampling; /* NULL: every reference was there */
+    bool weighted;                   /* each reference had a weight of its own */
+    uint64_t refs_per_sample;        /* in force */
+};
+
 struct results {
     int64_t run_id; /* of table run; 0: not stored */
-    const struct replay *replay;
+    struct policy_run run;
     struct value figure[FIGURE_COUNT];
     struct sampling_interval interval[FIGURE_COUNT]; /* 95 %; not known: whole, or not sampled */
 };
 
 extern const char *const figure_name[FIGURE_COUNT];
 
-struct results results_of(const struct replay *replay, const struct guest *guest,
-                          const struct machine *machine);
+struct results results_of(struct policy_run run, const struct machine *machine);
 
 /* Counters of a cache, as struct caches_counters (caches.h) has them. X(name) */
 #define CACHE_COUNTERS(X)                                                                          \

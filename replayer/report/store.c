@@ -178,14 +178,14 @@ static char *write_all(struct target *target, const struct report *report,
 char *store_write(const char *path, const struct report *report)
 {
     struct target target;
-    char *error = begin(&target, path, report->options->trace,
-                        trace_reader_summary(report->reader)->checksum);
+    char *error =
+        begin(&target, path, report->trace, trace_reader_summary(report->reader)->checksum);
     if (error != NULL)
         return error;
     uint64_t rows = 0;
     for (size_t i = 0; i < report->runs; i++)
-        rows += memory_pages(report->results[i].replay->memory) +
-                report->results[i].replay->record->actions;
+        rows +=
+            memory_pages(report->results[i].run.memory) + report->results[i].run.record->actions;
     struct progress progress;
     progress_start(&progress, "storing", "rows", rows);
     error = write_all(&target, report, &progress);

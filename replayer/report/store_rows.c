@@ -84,11 +84,10 @@ static char *other_options(const struct report *report)
     json_t *object = json_object();
     (void)json_object_set_new(object, "refs_per_sample",
                               json_integer((json_int_t)report->refs_per_sample));
-    (void)json_object_set_new(object, "log_actions",
-                              json_integer((json_int_t)report->options->log_actions));
-    (void)json_object_set_new(object, "thp", json_string(report->options->thp));
-    (void)json_object_set_new(object, "gigantic", json_string(report->options->gigantic));
-    (void)json_object_set_new(object, "check_every", json_integer(report->options->check_every));
+    (void)json_object_set_new(object, "log_actions", json_integer((json_int_t)report->log_actions));
+    (void)json_object_set_new(object, "thp", json_string(report->thp));
+    (void)json_object_set_new(object, "gigantic", json_string(report->gigantic));
+    (void)json_object_set_new(object, "check_every", json_integer(report->check_every));
     char *text = json_dumps(object, 0);
     json_decref(object);
     return text;
@@ -97,8 +96,7 @@ static char *other_options(const struct report *report)
 static int put_run(struct row_writer *writer, const struct results *results)
 {
     const struct report *report = writer->report;
-    const struct options *options = report->options;
-    const struct policy_choice *choice = results->replay->choice;
+    const struct policy_choice *choice = results->run.choice;
     char *parameters = report_parameters(choice), *others = other_options(report);
     struct insert insert =
         insert_open(writer, "INSERT INTO run(run_id, policy, parameters, machine, "
@@ -109,10 +107,10 @@ static int put_run(struct row_writer *writer, const struct results *results)
     if (parameters == NULL || others == NULL)
         insert.code = SQLITE_NOMEM;
     ROW(&insert, INT(results->run_id), TEXT(choice->policy->name), TEXT(parameters),
-        TEXT(report->machine->name), TEXT(report->machine_json), TEXT(report->schedule->name),
-        TEXT(report->misses ? "misses" : "references"), TEXT(options->contention ? "on" : "off"),
-        INT(options->seed), INT(report->epoch_references), TEXT(others), TEXT(DISCO_VERSION),
-        TEXT(options->trace), TEXT(trace_reader_summary(report->reader)->checksum));
+        TEXT(report->machine->name), TEXT(report->machine_json), TEXT(report->schedule),
+        TEXT(report->misses ? "misses" : "references"), TEXT(report->contention ? "on" : "off"),
+        INT(report->seed), INT(report->epoch_references), TEXT(others), TEXT(DISCO_VERSION),
+        TEXT(report->trace), TEXT(trace_reader_summary(report->reader)->checksum));
     free(parameters);
     free(others);
     return insert_close(&insert);
@@ -144,7 +142,7 @@ static int put_metrics(struct row_writer *writer, const struct results *results)
         }
     }
     ROW(&insert, INT(results->run_id), TEXT("actions_not_logged"),
-        INT(results->replay->record->not_logged));
+        INT(results->run.record->not_logged));
     return insert_close(&insert);
 }
 
@@ -152,7 +150,7 @@ static int put_metrics(struct row_writer *writer, const struct results *results)
 static void put_cpu_caches(struct insert *insert, const struct row_writer *writer, int64_t run_id,
                            uint32_t cpu)
 {
-    const struct caches *caches = guest_caches(course_guest(writer->report->course));
+    const struct caches *caches = guest_caches(memory_guest(writer->report->results[0].run.memory));
     const struct machine *machine = writer->report->machine;
     for (uint32_t i = 0; caches != NULL && i < machine->caches; i++) {
         const struct caches_counters count = caches_counted_cpu(caches, i, cpu);
@@ -178,7 +176,7 @@ static int put_cpus(struct row_writer *writer, const struct results *results)
 #undef ACCOUNT_NAME
     };
     const struct machine *machine = writer->report->machine;
-    const struct memory *memory = results->replay->memory;
+    const struct memory *memory = results->run.memory;
     struct insert insert =
         insert_open(writer,
                     "INSERT INTO run_cpu(run_id, cpu, node, counter, value) VALUES(?,?,?,?,?)");
@@ -209,7 +207,7 @@ static int put_nodes(struct row_writer *writer, const struct results *results)
                     "replica_frames, replica_frames_most, table_frames, local_accesses, "
                     "remote_accesses) VALUES(?,?,?,?,?,?,?,?,?,?)");
     for (uint32_t i = 0; i < writer->report->machine->nodes; i++) {
-        struct memory_node_state node = memory_node(results->replay->memory, i);
+        struct memory_node_state node = memory_node(results->run.memory, i);
         ROW(&insert, INT(results->run_id), INT(i), INT(node.frames), INT(node.frames_used),
             INT(node.frames_used_most), INT(node.replica_frames), INT(node.replica_frames_most),
             INT(node.table_frames), INT(node.local_accesses), INT(node.remote_accesses));
@@ -219,8 +217,8 @@ static int put_nodes(struct row_writer *writer, const struct results *results)
 
 static int put_traffic(struct row_writer *writer, const struct results *results)
 {
-    const uint64_t *loads = memory_traffic_loads(results->replay->memory);
-    const uint64_t *stores = memory_traffic_stores(results->replay->memory);
+    const uint64_t *loads = memory_traffic_loads(results->run.memory);
+    const uint64_t *stores = memory_traffic_stores(results->run.memory);
     uint32_t nodes = writer->report->machine->nodes;
     struct insert insert =
         insert_open(writer, "INSERT INTO run_traffic(run_id, from_node, to_node, loads, stores) "
@@ -236,7 +234,7 @@ static int put_traffic(struct row_writer *writer, const struct results *results)
 
 static int put_caches(struct row_writer *writer, const struct results *results)
 {
-    const struct caches *caches = guest_caches(course_guest(writer->report->course));
+    const struct caches *caches = guest_caches(memory_guest(writer->report->results[0].run.memory));
     const struct machine *machine = writer->report->machine;
 #define COUNTER_COLUMN(name) ", " #name
 #define COUNTER_PLACE(name)  ",?"
@@ -286,7 +284,7 @@ static struct cell longest_queue(const struct record *record, uint32_t step)
 
 static int put_steps(struct row_writer *writer, const struct results *results)
 {
-    const struct record *record = results->replay->record;
+    const struct record *record = results->run.record;
     struct insert insert = insert_open(
         writer, "INSERT INTO run_epoch(run_id, step, first_reference, \"references\", start_ns, "
                 "end_ns, local_accesses, remote_accesses, migrations, replications, collapses, "
@@ -296,7 +294,7 @@ static int put_steps(struct row_writer *writer, const struct results *results)
     for (uint32_t i = 0; i < record->steps; i++) {
         const struct record_step *step = &record->step[i];
         /* weights are in the accesses already */
-        const uint64_t each = results->replay->weighted ? 1 : results->replay->refs_per_sample;
+        const uint64_t each = results->run.weighted ? 1 : results->run.refs_per_sample;
         ROW(&insert, INT(results->run_id), INT(i), INT(step->first_reference),
             INT(step->references), INT(step->start_ns), INT(step->end_ns),
             INT(step->local_accesses), INT(step->remote_accesses), INT(step->migrations),
@@ -314,7 +312,7 @@ static int put_stations(struct row_writer *writer, const struct results *results
 {
     static const char *const kind[] = {
         [NETWORK_CONTROLLER] = "controller", [NETWORK_LINK] = "link"};
-    const struct record *record = results->replay->record;
+    const struct record *record = results->run.record;
     struct insert insert =
         insert_open(writer, "INSERT INTO run_epoch_station(run_id, step, kind, from_node, to_node, "
                             "accesses, utilisation, latency_ns, queue_length) "
@@ -335,7 +333,7 @@ static int put_stations(struct row_writer *writer, const struct results *results
 static int put_pages(struct row_writer *writer, const struct results *results,
                      const uint32_t *region)
 {
-    const struct memory *memory = results->replay->memory;
+    const struct memory *memory = results->run.memory;
     struct insert insert = insert_open(
         writer,
         "INSERT INTO run_page(run_id, ppn, space, page, region, first_home, home, replicas, "
@@ -379,7 +377,7 @@ static int put_actions(struct row_writer *writer, const struct results *results)
                                          [POLICY_NOTHING] = "nothing to do",
                                          [POLICY_NONSENSE] = "nonsense",
                                          [POLICY_APART] = "apart"};
-    const struct record *record = results->replay->record;
+    const struct record *record = results->run.record;
     struct insert insert =
         insert_open(writer,
                     "INSERT INTO run_action(run_id, action, reference, time_ns, kind, answer, ppn, "
@@ -399,7 +397,7 @@ static int put_actions(struct row_writer *writer, const struct results *results)
 static int put_pages_and_regions(struct row_writer *writer, const struct results *results)
 {
     uint32_t *region = NULL;
-    char *error = regions_of_pages(writer->report->reader, results->replay->memory,
+    char *error = regions_of_pages(writer->report->reader, results->run.memory,
                                    writer->report->machine->page_bytes, &region);
     if (error != NULL) {
         free(error);

@@ -180,7 +180,7 @@ static void print_columns(const struct report *report, const struct column *colu
         (void)fputc('\n', out);
     }
     for (size_t run = 0; run < report->runs; run++) {
-        (void)fprintf(out, "%-*s", label_width, report->results[run].replay->choice->label);
+        (void)fprintf(out, "%-*s", label_width, report->results[run].run.choice->label);
         for (size_t i = 0; i < count; i++) {
             char text[CELL_BYTES];
             columns[i].cell(&report->results[run], text);
@@ -197,7 +197,7 @@ static void print_table(const struct report *report, FILE *out)
     memcpy(wide, column, sizeof wide);
     int label_width = (int)strlen("policy");
     for (size_t run = 0; run < report->runs; run++)
-        label_width = wider(label_width, report->results[run].replay->choice->label);
+        label_width = wider(label_width, report->results[run].run.choice->label);
     int whole = label_width;
     for (size_t i = 0; i < COLUMNS_ALL; i++) {
         wide[i].width = wider(wider(0, wide[i].head), wide[i].below);
@@ -241,11 +241,12 @@ static void print_sampling(const struct report *report, FILE *out)
 static void print_left_out(const struct report *report, FILE *out)
 {
     bool any = false;
-    const uint64_t *events = course_left_out(report->course);
+    const uint64_t *events = report->left_out;
     for (unsigned i = 0; i < EVENT_TYPES; i++) {
         if (events[i] == 0)
             continue;
-        (void)fprintf(out, "%s %" PRIu64 " %s", any ? "," : "left out  ", events[i], event_name[i]);
+        (void)fprintf(out, "%s %" PRIu64 " %s", any ? "," : "left out  ", events[i],
+                      event_type_names[i]);
         any = true;
     }
     if (any)
@@ -257,17 +258,16 @@ static void print_heading(const struct report *report, FILE *out)
     const struct trace_summary *summary = trace_reader_summary(report->reader);
     const struct machine *machine = report->machine;
     (void)fprintf(out, "trace      %s (%s%s): %" PRIu64 " references of %" PRIu32 " stream%s\n",
-                  report->options->trace,
-                  summary->facts.source == NULL ? "?" : summary->facts.source,
+                  report->trace, summary->facts.source == NULL ? "?" : summary->facts.source,
                   summary->complete ? "" : ", cut off", summary->refs, summary->streams,
                   summary->streams == 1 ? "" : "s");
     (void)fprintf(out,
                   "machine    %s: %" PRIu32 " CPUs, %" PRIu32 " nodes, pages of %" PRIu32
                   " bytes\n",
                   machine->name, machine->cpus, machine->nodes, machine->page_bytes);
-    (void)fprintf(out, "schedule   %s%s%s\n", report->schedule->name,
-                  report->schedule->reason == NULL ? "" : ": ",
-                  report->schedule->reason == NULL ? "" : report->schedule->reason);
+    (void)fprintf(out, "schedule   %s%s%s\n", report->schedule,
+                  report->schedule_reason == NULL ? "" : ": ",
+                  report->schedule_reason == NULL ? "" : report->schedule_reason);
     print_sampling(report, out);
     print_left_out(report, out);
     (void)fputc('\n', out);
@@ -276,7 +276,7 @@ static void print_heading(const struct report *report, FILE *out)
 /* How much of what each level was asked missed it. */
 static void print_caches(const struct report *report, FILE *out)
 {
-    const struct caches *caches = guest_caches(course_guest(report->course));
+    const struct caches *caches = guest_caches(memory_guest(report->results[0].run.memory));
     const struct machine *machine = report->machine;
     if (caches == NULL) {
         const struct trace_facts *facts = &trace_reader_summary(report->reader)->facts;
@@ -321,11 +321,11 @@ static void print_best(const struct report *report, FILE *out)
         if (report->results[i].figure[FIGURE_time_ns].integer !=
             report->results[best].figure[FIGURE_time_ns].integer)
             continue;
-        (void)fprintf(out, "%s %s", before, report->results[i].replay->choice->label);
+        (void)fprintf(out, "%s %s", before, report->results[i].run.choice->label);
         before = " =";
     }
     (void)fprintf(out, ", %.3f ms, %.2f times as fast as %s (%.3f ms).\n", best_ns / 1e6,
-                  worst_ns / best_ns, report->results[worst].replay->choice->label, worst_ns / 1e6);
+                  worst_ns / best_ns, report->results[worst].run.choice->label, worst_ns / 1e6);
 }
 
 char *report_table(const struct report *report, FILE *out)

@@ -25,7 +25,7 @@ static char *add(struct warnings *warnings, const char *about, const struct resu
         return say_no_memory();
     }
     warnings->warning = more;
-    char *line = result == NULL ? text : say("policy %s: %s", result->replay->choice->label, text);
+    char *line = result == NULL ? text : say("policy %s: %s", result->run.choice->label, text);
     if (line != text)
         free(text);
     warnings->warning[warnings->count++] =
@@ -34,22 +34,22 @@ static char *add(struct warnings *warnings, const char *about, const struct resu
 }
 
 /* A page's references as they were counted: samples of a sampled trace. */
-static double samples_of(const struct replay *replay, const struct memory_page_state *page)
+static double samples_of(const struct policy_run *run, const struct memory_page_state *page)
 {
     double counted = (double)page->loads + (double)page->stores;
     const struct sampling_design *design =
-        replay->sampling == NULL ? NULL : sampling_design(replay->sampling);
+        run->sampling == NULL ? NULL : sampling_design(run->sampling);
     return design != NULL && design->weighted ? counted / (double)design->refs_per_sample : counted;
 }
 
 static char *about_pages(struct warnings *warnings, const struct results *result)
 {
-    const struct memory *memory = result->replay->memory;
+    const struct memory *memory = result->run.memory;
     double all = 0, on_thin = 0;
     uint32_t pages = memory_pages(memory), thin = 0;
     for (uint32_t i = 0; i < pages; i++) {
         struct memory_page_state page = memory_page(memory, i);
-        double samples = samples_of(result->replay, &page);
+        double samples = samples_of(&result->run, &page);
         all += samples;
         if (samples < WARNINGS_SAMPLES) {
             thin++;
@@ -70,21 +70,21 @@ static char *about_pages(struct warnings *warnings, const struct results *result
 static char *about_origin(struct warnings *warnings, const struct results *result,
                           const struct trace_facts *facts)
 {
-    if (result->replay->sampling == NULL)
+    if (result->run.sampling == NULL)
         return add(warnings, "samples", NULL,
                    say("nobody knows what a sample stands for: times and counts are of the samples "
                        "alone; --refs-per-sample N says it"));
-    if (!sampling_design(result->replay->sampling)->nominal)
+    if (!sampling_design(result->run.sampling)->nominal)
         return NULL;
     return add(warnings, "samples", NULL,
                say("samples are %s, not drawn from the references: that each stands for %" PRIu64
                    " is nominal, and figures have no intervals",
-                   facts->event, result->replay->refs_per_sample));
+                   facts->event, result->run.refs_per_sample));
 }
 
 static char *about_first_touch(struct warnings *warnings, const struct results *result)
 {
-    const struct sampling_design *design = sampling_design(result->replay->sampling);
+    const struct sampling_design *design = sampling_design(result->run.sampling);
     if (design->by_chance && design->weighted)
         return NULL;
     return add(
@@ -97,7 +97,7 @@ static char *about_dispatches(struct warnings *warnings, const struct results *r
                               const struct trace_reader *reader, const struct machine *machine)
 {
     uint64_t dispatches = 0;
-    const struct memory *memory = result->replay->memory;
+    const struct memory *memory = result->run.memory;
     for (uint32_t i = 0; i < machine->cpus; i++)
         if (memory_cpu_used(memory, i))
             dispatches += memory_cpu(memory, i)->dispatches;
@@ -114,7 +114,7 @@ static char *about_samples(struct warnings *warnings, const struct results *resu
     uint64_t samples = result->figure[FIGURE_references].integer;
     const struct sampling_interval *time = &result->interval[FIGURE_time_ns];
     const struct sampling_interval *share = &result->interval[FIGURE_local_share];
-    if (sampling_design(result->replay->sampling)->nominal)
+    if (sampling_design(result->run.sampling)->nominal)
         return NULL;
     if (samples < SAMPLING_LEAST)
         return add(warnings, "samples", result,
@@ -134,7 +134,7 @@ static char *about_samples(struct warnings *warnings, const struct results *resu
 
 static char *about_interval(struct warnings *warnings, const struct results *result)
 {
-    const struct policy_wants *wants = memory_wants(result->replay->memory);
+    const struct policy_wants *wants = memory_wants(result->run.memory);
     uint64_t longest = wants->reset_ns > wants->tick_ns ? wants->reset_ns : wants->tick_ns;
     uint64_t time_ns = result->figure[FIGURE_time_ns].integer;
     if (longest == 0 || time_ns / WARNINGS_SEQUENCES >= longest)
@@ -150,7 +150,7 @@ static char *about_interval(struct warnings *warnings, const struct results *res
 
 static char *about_actions(struct warnings *warnings, const struct results *result)
 {
-    const struct policy_wants *wants = memory_wants(result->replay->memory);
+    const struct policy_wants *wants = memory_wants(result->run.memory);
     uint64_t actions = result->figure[FIGURE_migrations].integer +
                        result->figure[FIGURE_replications].integer +
                        result->figure[FIGURE_collapses].integer;
@@ -170,26 +170,26 @@ static char *about_actions(struct warnings *warnings, const struct results *resu
 
 static char *about_trigger(struct warnings *warnings, const struct results *result)
 {
-    const struct replay *replay = result->replay;
-    const struct policy_wants *wants = memory_wants(replay->memory);
+    const struct policy_run *run = &result->run;
+    const struct policy_wants *wants = memory_wants(run->memory);
     if ((wants->signals & POLICY_SIGNAL_HOT) == 0)
         return NULL;
     double most = 0;
-    for (uint32_t i = 0; i < memory_pages(replay->memory); i++) {
-        struct memory_page_state page = memory_page(replay->memory, i);
-        most = fmax(most, samples_of(replay, &page));
+    for (uint32_t i = 0; i < memory_pages(run->memory); i++) {
+        struct memory_page_state page = memory_page(run->memory, i);
+        most = fmax(most, samples_of(run, &page));
     }
-    const char *unit = replay->sampling == NULL ? "references" : "samples";
+    const char *unit = run->sampling == NULL ? "references" : "samples";
     if (most < wants->trigger)
         return add(warnings, "trigger", result,
                    say("%" PRIu32 " %s of one node in an interval make a page hot, and no page has "
                        "more than %.0f in all: it can never act",
                        wants->trigger, unit, most));
-    if (wants->trigger == 1 && replay->sampling != NULL && replay->refs_per_sample > 1)
+    if (wants->trigger == 1 && run->sampling != NULL && run->refs_per_sample > 1)
         return add(warnings, "trigger", result,
                    say("one sample of another node makes a page hot, for it stands for %" PRIu64
                        " references: chance decides; sample more often, or set a higher trigger",
-                       replay->refs_per_sample));
+                       run->refs_per_sample));
     return NULL;
 }
 
@@ -201,7 +201,7 @@ char *warnings_find(const struct report *report, struct warnings *out)
     const size_t runs = report->runs;
     const struct trace_facts *facts = &trace_reader_summary(reader)->facts;
     char *error = runs > 0 && facts->sampled ? about_origin(out, &results[0], facts) : NULL;
-    if (error == NULL && runs > 0 && results[0].replay->sampling != NULL) {
+    if (error == NULL && runs > 0 && results[0].run.sampling != NULL) {
         error = about_pages(out, &results[0]);
         if (error == NULL)
             error = about_first_touch(out, &results[0]);
@@ -209,9 +209,9 @@ char *warnings_find(const struct report *report, struct warnings *out)
             error = about_dispatches(out, &results[0], reader, report->machine);
     }
     for (size_t i = 0; error == NULL && i < runs; i++) {
-        if (results[i].replay->sampling != NULL)
+        if (results[i].run.sampling != NULL)
             error = about_samples(out, &results[i]);
-        if (error == NULL && results[i].replay->sampling != NULL)
+        if (error == NULL && results[i].run.sampling != NULL)
             error = about_actions(out, &results[i]);
         if (error == NULL)
             error = about_interval(out, &results[i]);

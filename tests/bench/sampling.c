@@ -162,9 +162,9 @@ static void replay_all(const struct bench *bench, const char *path, struct resul
         well(replay_new(&options, reader, &choices.choice[i], &replay[i]));
     well(engine_run(path, course, replay, RUNS, engine_threads(RUNS)));
     for (size_t i = 0; i < RUNS; i++) {
-        results[i] = results_of(replay[i], course_guest(course), bench->machine);
+        results[i] = results_of(replay_finished(replay[i]), bench->machine);
         replay_free(replay[i]);
-        results[i].replay = NULL;
+        results[i].run = (struct policy_run){0};
     }
     course_free(course);
     schedule_free(schedule);

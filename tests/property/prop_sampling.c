@@ -185,7 +185,7 @@ static void replay_all(const char *path, bool contention, struct results results
         well(replay_new(&options, reader, &choices.choice[i], &replay[i]));
     well(engine_run(path, course, replay, RUNS, 1));
     for (size_t i = 0; i < RUNS; i++)
-        results[i] = results_of(replay[i], course_guest(course), machine);
+        results[i] = results_of(replay_finished(replay[i]), machine);
     for (size_t i = 0; i < RUNS; i++)
         replay_free(replay[i]);
     course_free(course);

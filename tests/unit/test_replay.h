@@ -171,8 +171,7 @@ static inline void replay_run(struct fixture *fixture, uint32_t threads, struct 
     outcome->error =
         engine_run(fixture->path, outcome->course, outcome->replay, outcome->count, threads);
     for (size_t i = 0; outcome->error == NULL && i < outcome->count; i++)
-        outcome->results[i] =
-            results_of(outcome->replay[i], course_guest(outcome->course), fixture->machine);
+        outcome->results[i] = results_of(replay_finished(outcome->replay[i]), fixture->machine);
 }
 
 static inline void replay_with(struct fixture *fixture, const char *words, const char *how,
