@@ -43,8 +43,9 @@ enum vcpu_touch {
 };
 
 struct vcpu_frame {
-    uint32_t frame; /* of the modelled memory: what the CPU that the vCPU is on is to map */
-    bool writable;  /* false: a store has to ask again (replicas) */
+    uint32_t frame;      /* of the modelled memory: what the CPU that the vCPU is on is to map */
+    bool writable;       /* false: a store has to ask again (replicas) */
+    const uint8_t *host; /* its bytes; a frame keeps them while the vCPU lives */
 };
 
 /* What a vCPU asks and tells the virtual machine that it is of. All are called while vcpu_run(), or
