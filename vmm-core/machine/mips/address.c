@@ -37,8 +37,8 @@ static bool fault_at(struct mips_cpu *cpu, enum mips_exception code, uint32_t ad
     return false;
 }
 
-bool mips_address(struct mips_cpu *cpu, uint32_t address, enum mips_access access,
-                  uint32_t *physical)
+static bool translate(struct mips_cpu *cpu, uint32_t address, enum mips_access access,
+                      uint32_t *physical)
 {
     const bool store = access == MIPS_STORE;
     const enum segment segment = segment_of(cpu, address, physical);
@@ -63,11 +63,49 @@ bool mips_address(struct mips_cpu *cpu, uint32_t address, enum mips_access acces
     return true;
 }
 
+/* After a translation that failed: asks the owner for `wanted`, and tries again for it. */
+static bool ask(struct mips_cpu *cpu, const struct mips_op *op, uint32_t address,
+                enum mips_access wanted, uint32_t *physical)
+{
+    if (!cpu->miss || !mips_is_tlb(cpu->fault.code))
+        return false;
+    cpu->op = op;
+    const bool there = cpu->miss(cpu->miss_owner, cpu, address, wanted);
+    cpu->op = NULL;
+    if (cpu->resumed && cpu->next_reference == cpu->list)
+        mips_resume(cpu);
+    return there && translate(cpu, address, wanted, physical);
+}
+
+bool mips_address(struct mips_cpu *cpu, const struct mips_op *op, uint32_t address,
+                  enum mips_access access, uint32_t *physical)
+{
+    return translate(cpu, address, access, physical) || ask(cpu, op, address, access, physical);
+}
+
+bool mips_address_conditional(struct mips_cpu *cpu, const struct mips_op *op, uint32_t address,
+                              uint32_t *physical)
+{
+    if (translate(cpu, address, MIPS_STORE, physical))
+        return true;
+    const struct mips_fault fault = cpu->fault;
+    if (ask(cpu, op, address, MIPS_LOAD, physical))
+        return true;
+    cpu->fault = fault;
+    return false;
+}
+
+void mips_on_miss(struct mips_cpu *cpu, void *owner, mips_miss *miss)
+{
+    cpu->miss_owner = owner;
+    cpu->miss = miss;
+}
+
 int mips_translate(struct mips_cpu *cpu, uint32_t address, enum mips_access access,
                    uint32_t *physical)
 {
     const struct mips_fault kept = cpu->fault;
-    const bool well = mips_address(cpu, address, access, physical);
+    const bool well = translate(cpu, address, access, physical);
     const int code = well ? -1 : (int)cpu->fault.code;
     cpu->fault = kept;
     return code;
@@ -138,10 +176,10 @@ void mips_cached_drop_stores(struct mips_memory *memory, uint32_t physical)
 
 void mips_cached_drop_frame(struct mips_memory *memory, uint32_t physical)
 {
-    mips_cached_drop_stores(memory, physical);
     for (struct mips_cpu *cpu = memory->cpus; cpu; cpu = cpu->next) {
         for (unsigned mode = 0; mode < TRANSLATION_MODES; mode++)
             drop_table(cpu->cached[mode][0], physical);
+        drop_stores(cpu, physical);
         mips_kick(cpu);
     }
 }
@@ -183,7 +221,7 @@ bool mips_load(struct mips_cpu *cpu, const struct mips_op *op, uint32_t address,
     uint32_t physical;
     if (address & (bytes - 1))
         return fault_at(cpu, MIPS_EXCEPTION_ADDRESS_LOAD, address, false);
-    if (!mips_address(cpu, address, MIPS_LOAD, &physical))
+    if (!mips_address(cpu, op, address, MIPS_LOAD, &physical))
         return false;
     *value = 0;
     const struct mips_frame *const frame = mips_frame(cpu->memory, physical);
@@ -205,7 +243,7 @@ bool mips_store(struct mips_cpu *cpu, const struct mips_op *op, uint32_t address
     uint32_t physical;
     if (address & (bytes - 1))
         return fault_at(cpu, MIPS_EXCEPTION_ADDRESS_STORE, address, false);
-    if (!mips_address(cpu, address, MIPS_STORE, &physical))
+    if (!mips_address(cpu, op, address, MIPS_STORE, &physical))
         return false;
     struct mips_frame *const frame = mips_frame(cpu->memory, physical);
     if (frame && frame->writable) {

@@ -61,8 +61,7 @@ void mips_code_drop(struct mips_memory *memory, uint32_t physical, uint32_t byte
     }
 }
 
-/* Where instructions at pc come from; remembers the page. */
-static bool fetch_address(struct mips_cpu *cpu, uint32_t *physical)
+bool mips_fetch_address(struct mips_cpu *cpu, uint32_t *physical)
 {
     const uint32_t pc = cpu->s.pc;
     struct mips_cached *const cached = &cpu->fetch[pc / MIPS_PAGE_BYTES % (CACHED_PAGES / 4)];
@@ -72,7 +71,7 @@ static bool fetch_address(struct mips_cpu *cpu, uint32_t *physical)
         *physical = cached->physical | pc % MIPS_PAGE_BYTES;
         return true;
     }
-    if (!mips_address(cpu, pc, MIPS_FETCH, physical))
+    if (!mips_address(cpu, NULL, pc, MIPS_FETCH, physical))
         return false;
     if (cached->tag != CACHED_NONE) /* jumps into the page that gives way are remembered no more */
         mips_jump_forget(cpu, cached->tag);
@@ -162,11 +161,8 @@ static struct mips_block *decode_block(struct mips_cpu *cpu, uint32_t physical,
     return block;
 }
 
-struct mips_block *mips_block_find(struct mips_cpu *cpu)
+struct mips_block *mips_block_find(struct mips_cpu *cpu, uint32_t physical)
 {
-    uint32_t physical;
-    if (!fetch_address(cpu, &physical))
-        return NULL;
     struct mips_frame *const frame = mips_frame(cpu->memory, physical);
     if (!frame) {
         one_use(cpu, physical);

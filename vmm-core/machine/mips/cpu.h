@@ -146,8 +146,23 @@ void mips_cp0_write(struct mips_cpu *cpu, unsigned reg, unsigned select, uint32_
 bool mips_tlb_write(struct mips_cpu *cpu, uint32_t index, const struct mips_tlb_entry *entry);
 /* Forgets all entries. */
 void mips_tlb_clear(struct mips_cpu *cpu);
+/* The halves of entries that map physical frame `frame` are no longer valid (a shootdown). */
+void mips_tlb_drop(struct mips_cpu *cpu, uint32_t frame);
 
 enum mips_access { MIPS_FETCH, MIPS_LOAD, MIPS_STORE };
+
+/* An owner that plays the TLB: asked when a mapped access finds no entry, one that is not valid, or,
+ * a store, one that is not writable, before an exception is raised. True: an entry is there now, and
+ * the access is tried once more, with no exception and no instruction counted; where it still does
+ * not pass, or with false, the exception is raised as ever. SC asks for a load while it does not
+ * know that its link holds. NULL: nobody is asked.
+ *
+ * The owner may call mips_tlb_write(), mips_tlb_drop() and mips_tlb_clear(), for this CPU and
+ * others; mips_recorded(), mips_memory_map(), mips_memory_written(), mips_set_interrupt(),
+ * mips_translate(), mips_instructions(); and read the state, of which pc is not up to date. */
+typedef bool mips_miss(void *owner, struct mips_cpu *cpu, uint32_t address,
+                       enum mips_access access);
+void mips_on_miss(struct mips_cpu *cpu, void *owner, mips_miss *miss);
 
 /* Translates as an access in the CPU's present mode would be, without effects. -1: well; else the
  * exception that it would raise. */
@@ -174,7 +189,11 @@ struct mips_reference {
  * nothing for it. When fewer than a few dozens have room mips_run() returns MIPS_STOP_REFERENCES.
  * False: fewer than MIPS_REFERENCES_MIN. */
 bool mips_record(struct mips_cpu *cpu, struct mips_reference *list, size_t capacity);
-/* How many are in the list; the next goes to its start again. */
+/* How many are in the list; the next goes to its start again.
+ *
+ * Called by who is asked at a miss (mips_on_miss()): the list ends with the run that ends with the
+ * instruction in work. The next list begins with its loads and stores, of place 0 and before any
+ * FETCH, and what is left of the run is a FETCH of its own. */
 size_t mips_recorded(struct mips_cpu *cpu);
 
 /* ------------------------------------------------------------------------------- for people */

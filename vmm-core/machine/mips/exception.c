@@ -57,11 +57,6 @@ static bool has_address(enum mips_exception code)
     return code >= MIPS_EXCEPTION_TLB_MODIFIED && code <= MIPS_EXCEPTION_ADDRESS_STORE;
 }
 
-static bool is_tlb(enum mips_exception code)
-{
-    return code >= MIPS_EXCEPTION_TLB_MODIFIED && code <= MIPS_EXCEPTION_TLB_STORE;
-}
-
 /* Enters cpu->fault, raised by the instruction at `pc`. */
 void mips_enter(struct mips_cpu *cpu, uint32_t pc, bool delay_slot)
 {
@@ -81,7 +76,7 @@ void mips_enter(struct mips_cpu *cpu, uint32_t pc, bool delay_slot)
         cp0->cause = (cp0->cause & ~CAUSE_CE) | fault->unit << CAUSE_CE_SHIFT;
     if (has_address(fault->code))
         cp0->bad_vaddr = fault->address;
-    if (is_tlb(fault->code)) {
+    if (mips_is_tlb(fault->code)) {
         cp0->context =
             (cp0->context & CONTEXT_BASE) | ((fault->address >> CONTEXT_VPN2_SHIFT) & CONTEXT_VPN2);
         cp0->entry_hi = (fault->address & ENTRYHI_VPN2) | (cp0->entry_hi & ENTRYHI_ASID);

@@ -199,6 +199,12 @@ struct mips_cpu {
 
     struct mips_reference *list, *next_reference, *list_full;
     struct mips_reference *run_reference; /* FETCH of the running block */
+    /* the list begins within a block: so many of its instructions are in the list before; 0: it does
+     * not */
+    unsigned resumed;
+
+    mips_miss *miss;
+    void *miss_owner;
 
     struct mips_memory *memory;
     struct mips_cpu *next;
@@ -243,6 +249,11 @@ static inline void mips_kick(struct mips_cpu *cpu)
     cpu->budget = 0;
 }
 
+static inline bool mips_is_tlb(enum mips_exception code)
+{
+    return code >= MIPS_EXCEPTION_TLB_MODIFIED && code <= MIPS_EXCEPTION_TLB_STORE;
+}
+
 static inline bool mips_fault(struct mips_cpu *cpu, enum mips_exception code)
 {
     cpu->fault = (struct mips_fault){.code = code};
@@ -250,8 +261,10 @@ static inline bool mips_fault(struct mips_cpu *cpu, enum mips_exception code)
 }
 
 /* block.c */
-/* The block at pc, decoded if it has to be; NULL: fetching it faults (cpu->fault). */
-struct mips_block *mips_block_find(struct mips_cpu *cpu);
+/* Where instructions at pc come from, or false and cpu->fault. */
+bool mips_fetch_address(struct mips_cpu *cpu, uint32_t *physical);
+/* The block at pc, which is at `physical`, decoded if it has to be; NULL: fetching it faults. */
+struct mips_block *mips_block_find(struct mips_cpu *cpu, uint32_t physical);
 void mips_code_drop(struct mips_memory *memory, uint32_t physical, uint32_t bytes);
 void mips_code_drop_all(struct mips_memory *memory);
 
@@ -266,9 +279,13 @@ bool mips_load(struct mips_cpu *cpu, const struct mips_op *op, uint32_t address,
                uint64_t *value);
 bool mips_store(struct mips_cpu *cpu, const struct mips_op *op, uint32_t address, unsigned bytes,
                 uint64_t value);
-/* Physical address of an access in the present mode, or false and cpu->fault. */
-bool mips_address(struct mips_cpu *cpu, uint32_t address, enum mips_access access,
-                  uint32_t *physical);
+/* Physical address of an access of `op` (NULL: a fetch) in the present mode, after asking the owner
+ * where the TLB has none; or false and cpu->fault. */
+bool mips_address(struct mips_cpu *cpu, const struct mips_op *op, uint32_t address,
+                  enum mips_access access, uint32_t *physical);
+/* The same for SC, which may fail: a store's exceptions, but the owner is asked for a load. */
+bool mips_address_conditional(struct mips_cpu *cpu, const struct mips_op *op, uint32_t address,
+                              uint32_t *physical);
 void mips_cached_clear(struct mips_cpu *cpu);
 void mips_cached_drop_page(struct mips_cpu *cpu, uint32_t address);
 /* No CPU keeps a way to store into the frame without being seen. */
@@ -315,5 +332,7 @@ bool mips_cp0_usable(struct mips_cpu *cpu);
 /* Where to go on at pc: a block, or NULL with cpu->stop. */
 struct mips_block *mips_next(struct mips_cpu *cpu);
 void mips_handlers(struct mips_memory *memory);
+/* The list was handed on within the running block: what is left of it is a run of its own. */
+void mips_resume(struct mips_cpu *cpu);
 
 #endif

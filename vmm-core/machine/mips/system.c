@@ -181,10 +181,11 @@ bool mips_do_rdhwr(struct mips_cpu *cpu, const struct mips_op *op)
     return true;
 }
 
-static bool forget_line(struct mips_cpu *cpu, uint32_t address)
+static bool forget_line(struct mips_cpu *cpu, const struct mips_op *op)
 {
+    const uint32_t address = cpu->s.r[op->a] + op->imm;
     uint32_t physical;
-    if (!mips_address(cpu, address, MIPS_LOAD, &physical))
+    if (!mips_address(cpu, op, address, MIPS_LOAD, &physical))
         return false;
     mips_code_drop(cpu->memory, physical & ~(SYNCI_STEP - 1), SYNCI_STEP);
     mips_kick(cpu);
@@ -193,7 +194,7 @@ static bool forget_line(struct mips_cpu *cpu, uint32_t address)
 
 bool mips_do_synci(struct mips_cpu *cpu, const struct mips_op *op)
 {
-    return forget_line(cpu, cpu->s.r[op->a] + op->imm);
+    return forget_line(cpu, op);
 }
 
 /* No cache holds what memory does not, so only operations on an address ("hit") do anything: they
@@ -207,7 +208,7 @@ bool mips_do_cache(struct mips_cpu *cpu, const struct mips_op *op)
         cpu->s.cp0.tag_lo = cpu->s.cp0.data_lo = 0;
         return true;
     }
-    return operation < 4 || forget_line(cpu, cpu->s.r[op->a] + op->imm);
+    return operation < 4 || forget_line(cpu, op);
 }
 
 bool mips_do_ll(struct mips_cpu *cpu, const struct mips_op *op)
@@ -216,7 +217,7 @@ bool mips_do_ll(struct mips_cpu *cpu, const struct mips_op *op)
     uint64_t value;
     uint32_t physical;
     if (!mips_load(cpu, op, address, 4, &value) ||
-        !mips_address(cpu, address, MIPS_LOAD, &physical))
+        !mips_address(cpu, op, address, MIPS_LOAD, &physical))
         return false;
     cpu->s.link = true;
     cpu->s.cp0.lladdr = physical;
@@ -233,7 +234,7 @@ bool mips_do_sc(struct mips_cpu *cpu, const struct mips_op *op)
         cpu->fault = (struct mips_fault){.code = MIPS_EXCEPTION_ADDRESS_STORE, .address = address};
         return false;
     }
-    if (!mips_address(cpu, address, MIPS_STORE, &physical))
+    if (!mips_address_conditional(cpu, op, address, &physical))
         return false;
     const bool linked = cpu->s.link && physical == cpu->s.cp0.lladdr;
     if (linked && !mips_store(cpu, op, address, 4, value))

@@ -101,6 +101,21 @@ void mips_tlb_clear(struct mips_cpu *cpu)
     mips_kick(cpu);
 }
 
+void mips_tlb_drop(struct mips_cpu *cpu, uint32_t frame)
+{
+    for (uint32_t i = 0; i < cpu->entries; i++) {
+        struct mips_tlb_entry *const entry = &cpu->s.tlb[i];
+        const uint32_t offset = entry->page_mask >> 13; /* frames of a page, less one */
+        for (unsigned half = 0; half < 2; half++)
+            if (entry->entry_lo[half] & ENTRYLO_V &&
+                !((entry->entry_lo[half] >> ENTRYLO_PFN_SHIFT ^ frame) & ~offset)) {
+                forget(cpu, entry);
+                entry->entry_lo[half] &= ~ENTRYLO_V;
+            }
+    }
+    mips_kick(cpu);
+}
+
 static bool write_from_registers(struct mips_cpu *cpu, uint32_t index)
 {
     const struct mips_cp0 *const cp0 = &cpu->s.cp0;
