@@ -132,7 +132,7 @@ void disco_mark(int number);
 /* The next of a sequence of random numbers (splitmix64), the same everywhere. */
 uint64_t disco_random(uint64_t *state);
 
-/* The same bits in the guest and natively; correct to 2 units in the last place or better (sqrt:
+/* The same bits in the guest and natively; within 3 units in the last place (sqrt:
  * rounded correctly), for arguments whose results are no denormal numbers; sin and cos up to 1e5. */
 double disco_sqrt(double x);
 double disco_fabs(double x);

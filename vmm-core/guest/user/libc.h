@@ -16,8 +16,8 @@ int strncmp(const char *left, const char *right, size_t bytes);
 char *strchr(const char *text, int letter);
 char *strcpy(char *restrict to, const char *restrict from);
 
-/* Conversions d i u x X o c s p f e g and %%, with flags - 0 + space #(none), width, precision, *,
- * and sizes h hh l ll z. f, e and g are exact to 17 digits and round half away from zero. A line
+/* Conversions d i u x X o c s p f e g and %%, with flags - 0 + space #, width, precision, *,
+ * and sizes h hh l ll z. f, e and g are exact. A line
  * of a thread is never mixed with another's: it goes to the console when it is whole, or when the
  * process ends. */
 int printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
