@@ -1,6 +1,7 @@
 /* Any bytes as a state of coprocessor 0, a TLB, registers and a program in memory, run on two CPUs in
- * turns while frames move and devices answer or not, recorded and not. Whatever happens is the
- * guest's: the host must not crash, and time must pass. */
+ * turns while frames move, devices answer or not, and an owner fills the TLB or does not. Whatever
+ * happens is the guest's: the host must not crash, time must pass, and the same bytes must give the
+ * same run, recorded or not. */
 #include "vmm-core/machine/mips/cpu.h"
 
 #include <stdlib.h>
@@ -48,7 +49,32 @@ struct world {
     struct mips_cpu *cpu[CPUS];
     uint8_t *host;
     struct mips_reference list[MIPS_REFERENCES_MIN];
+    uint32_t asked;
 };
+
+/* Fills one miss in two, hands on what was recorded at some, moves or takes away pages at others. */
+static bool miss(void *owner, struct mips_cpu *cpu, uint32_t address, enum mips_access access)
+{
+    struct world *const world = owner;
+    const uint32_t what = world->asked++;
+    if (mips_recorded(cpu) > MIPS_REFERENCES_MIN)
+        abort();
+    if (what % 11 == 3)
+        mips_tlb_drop(world->cpu[what % CPUS], what % FRAMES);
+    if (what % 13 == 5)
+        mips_memory_map(world->memory, what % 5, world->host + what % 5 * MIPS_PAGE_BYTES, true);
+    if (what % 7 == 1)
+        mips_set_interrupt(cpu, what, what & 8);
+    const uint32_t frame = (address >> 12 & ~1u) % FRAMES;
+    const struct mips_tlb_entry entry = {
+        .entry_hi = (address & ENTRYHI_VPN2) | (mips_state(cpu)->cp0.entry_hi & ENTRYHI_ASID),
+        .entry_lo = {frame << ENTRYLO_PFN_SHIFT | ENTRYLO_V |
+                         (access == MIPS_STORE ? ENTRYLO_D : 0),
+                     (frame + 1) << ENTRYLO_PFN_SHIFT | ENTRYLO_V},
+        .used = true,
+    };
+    return what % 2 && mips_tlb_write(cpu, what, &entry);
+}
 
 static void random_cpu(struct input *input, struct mips_cpu *cpu)
 {
@@ -79,6 +105,7 @@ static void start(struct world *world, struct input *input, bool record)
 {
     const struct mips_bus bus = {.read = device_read, .write = device_write};
     const uint32_t options = take(input);
+    world->asked = 0;
     world->memory = mips_memory_new(FRAMES, &bus);
     world->host = aligned_alloc(MIPS_PAGE_BYTES, (size_t)FRAMES * MIPS_PAGE_BYTES);
     if (!world->memory || !world->host)
@@ -97,6 +124,8 @@ static void start(struct world *world, struct input *input, bool record)
         random_cpu(input, world->cpu[i]);
         if (record)
             mips_record(world->cpu[i], world->list, MIPS_REFERENCES_MIN);
+        if (options & 16)
+            mips_on_miss(world->cpu[i], world, miss);
     }
     /* what is left is the program, everywhere */
     const size_t left = input->bytes - input->at;
@@ -147,6 +176,25 @@ static void stop(struct world *world)
     free(world->host);
 }
 
+/* An entry has bytes that are nobody's behind its last field, so entries are compared by field. */
+static bool same_entry(const struct mips_tlb_entry *a, const struct mips_tlb_entry *b)
+{
+    return a->page_mask == b->page_mask && a->entry_hi == b->entry_hi &&
+           a->entry_lo[0] == b->entry_lo[0] && a->entry_lo[1] == b->entry_lo[1] &&
+           a->used == b->used;
+}
+
+static bool same_cpu(struct mips_cpu *a, struct mips_cpu *b)
+{
+    const struct mips_state *const s = mips_state(a), *const t = mips_state(b);
+    for (unsigned i = 0; i < MIPS_TLB_MAX; i++)
+        if (!same_entry(&s->tlb[i], &t->tlb[i]))
+            return false;
+    return mips_instructions(a) == mips_instructions(b) &&
+           memcmp(s, t, offsetof(struct mips_state, tlb)) == 0 && s->delay_slot == t->delay_slot &&
+           s->delay_target == t->delay_target && s->link == t->link && s->waiting == t->waiting;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     static struct world plain, recorded;
@@ -156,7 +204,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     for (uint32_t i = 0; i < TURNS; i++) {
         turn(&plain, i, false);
         turn(&recorded, i, true);
+        for (unsigned c = 0; c < CPUS; c++)
+            if (!same_cpu(plain.cpu[c], recorded.cpu[c]))
+                abort();
     }
+    if (memcmp(plain.host, recorded.host, (size_t)FRAMES * MIPS_PAGE_BYTES) != 0)
+        abort();
     stop(&plain);
     stop(&recorded);
     return 0;
