@@ -3,28 +3,22 @@
 set -u
 . "$(dirname "$0")/../lib.sh"
 cd "$ROOT" || exit 2
-export DISCO_DEMO_OUT=$TMP/out DISCO_DEMO_SECONDS=${DISCO_DEMO_SECONDS:-12} DISCO_DEMO_ROWS=60
+export DISCO_DEMO_OUT=$TMP/out DISCO_DEMO_ROWS=60
 if ! "$BUILD/disco-record" perf -o "$TMP/try.db" -- true >/dev/null 2>"$TMP/why"; then
   skip "the demo" "no recording here: $(cat "$TMP/why")"
   finish
 fi
 run bash tests/demo/demo.sh
-# other tests may take the CPUs while the program runs: once more, as long as a user's
-if [ "$rc" != 0 ] && grep -q 'is the machine very busy' <<<"$err"; then
-  printf '%s\n' "$out" | grep -E 'samples|^(flash-8|2-socket) .* (yes|no) *$'
-  export DISCO_DEMO_SECONDS=35
-  run bash tests/demo/demo.sh
-fi
 if [ "$rc" = 0 ]; then ok "the demo runs from recording to charts"; else fail "the demo runs from recording to charts" "exit $rc: $(printf '%s\n' "$err" | tail -3)"; fi
 shows() { # shows "what" 'pattern'
   if printf '%s\n' "$out" | grep -qE -- "$2"; then ok "$1"; else fail "$1" "no '$2' in the output"; fi
 }
 shows "it prints a table for each trace and machine" '^machine +2-socket'
 shows "every policy replays" '^round-robin'
-if [ "$(id -u)" = 0 ] && [ -e /proc/sys/kernel/numa_balancing ]; then
-  shows "private pages migrate, the table replicates, write-shared pages stay" '^All 7 regions as known'
+if "$BUILD/disco-record" perf -e fault-kinds -o "$TMP/kinds.db" -- true >/dev/null 2>"$TMP/why"; then
+  shows "private pages migrate, the table replicates, write-shared pages stay" '^All 7 regions as known, on both machines'
 else
-  skip "private pages migrate, the table replicates, write-shared pages stay" "needs root and NUMA balancing"
+  skip "private pages migrate, the table replicates, write-shared pages stay" "$(cat "$TMP/why")"
 fi
 for trace in threads sqlite3; do
   for chart in compare.flash-8 locality.2-socket heat; do

@@ -2,20 +2,23 @@
  *
  * Its memory is in named regions, each a mapping of its own, all written first by the main thread
  * (so that first touch puts everything on one node, wrongly):
- *   table      read at random by all threads, never written again   -> a replica on every node
- *   private-T  read and written by thread T alone                   -> to the node of thread T
- *   handed     read and written by one thread a phase, in turn      -> follows its owner
- *   shared     written by all threads all the time                  -> stays, or bounces
+ *   table      read by all threads, never written again             -> a replica on every node
+ *   private-T  written by thread T alone                            -> to the node of thread T
+ *   handed     written by one thread for a T-th of the run, in turn -> follows its owner
+ *   shared     written by all threads in turn                       -> stays, or bounces
  * Thread T runs on CPU T mod (CPUs that it may use).
  *
- * A page is only seen by page fault sampling when its mapping is missing. Two ways to be seen
- * often:
- *   - kernel NUMA balancing takes mappings away from time to time. The kernel does so for memory
- *     whose policy asks for it: the mappings are shared ones of a memfd (so that the kernel reports
- *     their names), for which that is set by mbind(2) with MPOL_F_NUMA_BALANCING (Linux 5.12);
- *   - --drop: the main thread takes mappings away itself by MADV_DONTNEED, a few pages at a time.
- *     The data stays in the memfd. One page in 16 at a time, because a read fault maps the 15
- *     neighbours of a page too (fault-around, 64 KiB, Linux mm/memory.c do_fault_around).
+ * Threads work in rounds, with a barrier after each. In a round every page is visited once, by
+ * the one thread that `visits` says. So who uses which page how often, and in which order, follows
+ * from the number of the round alone: a busy machine makes it slower, and changes nothing.
+ *
+ * A page is only seen by page fault sampling when its mapping is missing:
+ *   - --drop: each visit begins by taking the page's mapping away (MADV_DONTNEED; the data stays
+ *     in the memfd), so that every visit is seen;
+ *   - without it, kernel NUMA balancing takes mappings away from time to time. The kernel does so
+ *     for memory whose policy asks for it: the mappings are shared ones of a memfd (so that the
+ *     kernel reports their names), for which that is set by mbind(2) with MPOL_F_NUMA_BALANCING
+ *     (Linux 5.12).
  *
  * At the end it checks every word that it computed and says so; exit 1 when one is wrong.
  */
@@ -23,6 +26,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -37,9 +41,11 @@
 #define PAGE_BYTES  4096u
 #define WORDS       (PAGE_BYTES / sizeof(uint64_t))
 #define THREADS_MAX 64
-#define DROP_STRIDE 16u /* pages; see above */
-#define TABLE_READS 4u  /* pages of the table read for each private page written */
-#define CHUNK_PAGES 32u /* between two yields, so that threads of one CPU interleave finely */
+/* A read fault also maps the page's neighbours in the same aligned 64 KiB (fault-around, Linux
+ * mm/memory.c do_fault_around). So one thread reads all pages of such a window, and each is mapped
+ * again before the next one is dropped. */
+#define WINDOW_PAGES 16u
+#define WINDOW_BYTES ((size_t)WINDOW_PAGES * PAGE_BYTES)
 
 /* linux/mempolicy.h of Linux 5.12; not in the libc. */
 #define POLICY_BIND           2
@@ -47,7 +53,8 @@
 #define POLICY_MEMS_ALLOWED   (1 << 2) /* of get_mempolicy(2): the nodes that we may use */
 
 struct options {
-    unsigned threads, seconds, pages, drop_ms;
+    unsigned threads, rounds, seconds, pages, words, pause_ms;
+    bool drop;
 };
 
 struct region {
@@ -59,16 +66,17 @@ struct region {
 struct program {
     struct options options;
     struct region table, handed, shared, private[THREADS_MAX];
-    _Atomic unsigned turn; /* thread that owns `handed` */
-    _Atomic bool stop;
-    uint64_t start_ns, phase_ns;
+    pthread_barrier_t round_done;
+    sem_t started;           /* by each thread after its part of the first round */
+    _Atomic unsigned rounds; /* to do: less than options.rounds once the time is over */
+    uint64_t end_ns;
 };
 
 struct worker {
     struct program *program;
     unsigned number;
     pthread_t thread;
-    uint64_t sweeps, handed_sweeps, shared_adds, table_errors;
+    uint64_t random, table_errors;
 };
 
 static uint64_t now_ns(void)
@@ -76,6 +84,12 @@ static uint64_t now_ns(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void nap(unsigned ms)
+{
+    struct timespec time = {ms / 1000, (long)(ms % 1000) * 1000000};
+    nanosleep(&time, NULL);
 }
 
 /* What the table holds, so that every read can be checked (the finalizer of splitmix64). */
@@ -112,14 +126,18 @@ static void map_region(struct region *region, const char *name, size_t pages)
         fprintf(stderr, "threads: %s: cannot make memory: %s\n", name, strerror(errno));
         exit(1);
     }
-    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    /* room to begin at a multiple of WINDOW_BYTES */
+    uint8_t *at = mmap(NULL, bytes + WINDOW_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at != MAP_FAILED)
+        at = mmap(at + -(uintptr_t)at % WINDOW_BYTES, bytes, PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_FIXED, fd, 0);
     close(fd);
     if (at == MAP_FAILED) {
         fprintf(stderr, "threads: %s: cannot map memory: %s\n", name, strerror(errno));
         exit(1);
     }
     ask_for_balancing(at, bytes);
-    region->word = at;
+    region->word = (uint64_t *)at;
 }
 
 static uint64_t *page_at(const struct region *region, size_t page)
@@ -127,48 +145,76 @@ static uint64_t *page_at(const struct region *region, size_t page)
     return region->word + page * WORDS;
 }
 
-/* One visit of a page: a load and a store of a word that only its owner writes. */
-static void visit(const struct region *region, size_t page, uint64_t sweep)
+static void drop(const struct region *region, size_t page)
 {
-    page_at(region, page)[sweep % WORDS]++;
+    madvise(page_at(region, page), PAGE_BYTES, MADV_DONTNEED);
+}
+
+/* The first access is a store, so that the page fault is one too, and maps no neighbours. Volatile
+ * keeps it the first. All visits add up to `words` a round. */
+static void write_page(const struct program *program, const struct region *region, size_t page,
+                       unsigned round)
+{
+    volatile uint64_t *word = page_at(region, page);
+    if (program->options.drop)
+        drop(region, page);
+    word[0] = round + 1;
+    for (unsigned i = 1; i < program->options.words; i++)
+        word[1 + i % (WORDS - 1)]++;
+}
+
+static void read_page(struct worker *worker, const struct region *region, size_t page)
+{
+    const struct options *options = &worker->program->options;
+    if (options->drop)
+        drop(region, page);
+    for (unsigned i = 0; i < options->words; i++) {
+        uint64_t at = page * WORDS + next_random(&worker->random) % WORDS;
+        worker->table_errors += region->word[at] != table_value(at);
+    }
+}
+
+/* Whether the thread is the one to visit piece `i` of what is everybody's. */
+static bool is_mine(const struct worker *worker, size_t i, unsigned round)
+{
+    return (i + round) % worker->program->options.threads == worker->number;
+}
+
+static void do_round(struct worker *worker, unsigned round)
+{
+    const struct program *program = worker->program;
+    const struct options *options = &program->options;
+    const struct region *table = &program->table, *own = &program->private[worker->number];
+    const uint64_t owner = (uint64_t)round * options->threads / options->rounds;
+    for (size_t page = 0; page < own->pages; page++)
+        write_page(program, own, page, round);
+    for (size_t page = 0; page < table->pages; page++)
+        if (is_mine(worker, page / WINDOW_PAGES, round))
+            read_page(worker, table, page);
+    for (size_t page = 0; page < program->shared.pages; page++)
+        if (is_mine(worker, page, round))
+            write_page(program, &program->shared, page, round);
+    for (size_t page = 0; page < program->handed.pages && owner == worker->number; page++)
+        write_page(program, &program->handed, page, round);
 }
 
 static void *work(void *argument)
 {
     struct worker *worker = argument;
     struct program *program = worker->program;
-    const struct region *table = &program->table, *own = &program->private[worker->number];
-    uint64_t random = worker->number;
-    while (!atomic_load_explicit(&program->stop, memory_order_relaxed)) {
-        for (size_t page = 0; page < own->pages; page++) {
-            visit(own, page, worker->sweeps);
-            for (unsigned i = 0; i < TABLE_READS; i++) {
-                uint64_t at = next_random(&random) % (table->pages * WORDS);
-                worker->table_errors += table->word[at] != table_value(at);
-            }
-            size_t shared = next_random(&random) % program->shared.pages;
-            __atomic_fetch_add(page_at(&program->shared, shared), 1, __ATOMIC_RELAXED);
-            worker->shared_adds++;
-            if (page % CHUNK_PAGES == CHUNK_PAGES - 1)
-                sched_yield();
+    for (unsigned round = 0; round < atomic_load(&program->rounds); round++) {
+        do_round(worker, round);
+        if (round == 0)
+            sem_post(&program->started);
+        if (worker->number == 0) {
+            nap(program->options.pause_ms);
+            /* read by the others after the barrier: all end with this round */
+            if (now_ns() >= program->end_ns)
+                atomic_store(&program->rounds, round + 1);
         }
-        worker->sweeps++;
-        if (atomic_load_explicit(&program->turn, memory_order_acquire) == worker->number) {
-            for (size_t page = 0; page < program->handed.pages; page++)
-                visit(&program->handed, page, worker->handed_sweeps);
-            worker->handed_sweeps++;
-            uint64_t phase = (now_ns() - program->start_ns) / program->phase_ns;
-            atomic_store_explicit(&program->turn, (unsigned)(phase % program->options.threads),
-                                  memory_order_release);
-        }
+        pthread_barrier_wait(&program->round_done);
     }
     return NULL;
-}
-
-static void drop_pages(const struct region *region, size_t first)
-{
-    for (size_t page = first % DROP_STRIDE; page < region->pages; page += DROP_STRIDE)
-        madvise(page_at(region, page), PAGE_BYTES, MADV_DONTNEED);
 }
 
 static cpu_set_t nth_cpu(const cpu_set_t *allowed, size_t n)
@@ -180,19 +226,6 @@ static cpu_set_t nth_cpu(const cpu_set_t *allowed, size_t n)
     CPU_ZERO(&one);
     CPU_SET(cpu, &one);
     return one;
-}
-
-/* From each CPU in turn: the thread that it interrupts comes late to what is dropped, and would
- * always be the one that is not seen on the pages that others use too. */
-static void drop_some(const struct program *program, const cpu_set_t *allowed, size_t round)
-{
-    cpu_set_t here = nth_cpu(allowed, round + round / DROP_STRIDE);
-    sched_setaffinity(0, sizeof here, &here);
-    drop_pages(&program->table, round);
-    drop_pages(&program->handed, round);
-    drop_pages(&program->shared, round);
-    for (unsigned t = 0; t < program->options.threads; t++)
-        drop_pages(&program->private[t], round);
 }
 
 static void fill(struct program *program)
@@ -231,35 +264,31 @@ static void start_pinned(struct worker *worker, const cpu_set_t *allowed)
     pthread_setname_np(worker->thread, name);
 }
 
-/* The sum of each page's words must be `each` (or, !each_page, that of all pages together). */
-static bool region_adds_up(const struct region *region, bool each_page, uint64_t expected)
+/* The sum of each page's words. */
+static bool region_adds_up(const struct region *region, uint64_t expected)
 {
-    uint64_t all = 0;
     bool right = true;
     for (size_t page = 0; page < region->pages; page++) {
         uint64_t sum = 0;
         for (size_t i = 0; i < WORDS; i++)
             sum += page_at(region, page)[i];
-        right = right && (!each_page || sum == expected);
-        all += sum;
+        right = right && sum == expected;
     }
-    right = right && (each_page || all == expected);
     printf("%-10s %5zu pages  %s\n", region->name, region->pages, right ? "right" : "WRONG");
     return right;
 }
 
 static bool answers_are_right(const struct program *program, const struct worker *worker)
 {
-    uint64_t handed = 0, shared = 0, table_errors = 0;
+    const uint64_t expected = (uint64_t)atomic_load(&program->rounds) * program->options.words;
+    uint64_t table_errors = 0;
     bool right = true;
     for (unsigned t = 0; t < program->options.threads; t++) {
-        handed += worker[t].handed_sweeps;
-        shared += worker[t].shared_adds;
         table_errors += worker[t].table_errors;
-        right = region_adds_up(&program->private[t], true, worker[t].sweeps) && right;
+        right = region_adds_up(&program->private[t], expected) && right;
     }
-    right = region_adds_up(&program->handed, true, handed) && right;
-    right = region_adds_up(&program->shared, false, shared) && right;
+    right = region_adds_up(&program->handed, expected) && right;
+    right = region_adds_up(&program->shared, expected) && right;
     printf("%-10s %5zu pages  %s\n", program->table.name, program->table.pages,
            table_errors == 0 ? "right" : "WRONG");
     return right && table_errors == 0;
@@ -272,11 +301,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
         int key;
         unsigned *value, least, most;
     } number[] = {
-        {'t', &options->threads, 1, THREADS_MAX},
-        {'s', &options->seconds, 1, 3600},
-        {'p', &options->pages, 2, 1u << 20},
-        {'d', &options->drop_ms, 1, 60000},
+        {'t', &options->threads, 1, THREADS_MAX}, {'r', &options->rounds, 1, 1u << 30},
+        {'s', &options->seconds, 1, 3600},        {'p', &options->pages, 2, 1u << 20},
+        {'w', &options->words, 1, 1u << 30},      {'P', &options->pause_ms, 0, 60000},
     };
+    options->drop = options->drop || key == 'd';
     for (size_t i = 0; i < sizeof number / sizeof number[0]; i++) {
         if (number[i].key != key)
             continue;
@@ -290,17 +319,20 @@ static error_t parse(int key, char *text, struct argp_state *state)
         *number[i].value = (unsigned)value;
         return 0;
     }
-    return ARGP_ERR_UNKNOWN;
+    return key == 'd' ? 0 : ARGP_ERR_UNKNOWN;
 }
 
 int main(int argc, char **argv)
 {
     static const struct argp_option known[] = {
         {"threads", 't', "N", 0, "Threads (4)", 0},
-        {"seconds", 's', "N", 0, "Run for so long (15)", 0},
+        {"rounds", 'r', "N", 0, "Rounds; in each all pages are visited once (1000)", 0},
+        {"seconds", 's', "N", 0, "End after so long, also with fewer rounds (3600)", 0},
         {"pages", 'p', "N", 0, "Pages of each private buffer; the table has twice as many (256)",
          0},
-        {"drop", 'd', "MS", 0, "Take away the mappings of one page in 16 every MS ms", 0},
+        {"words", 'w', "N", 0, "Words that a visit of a page uses (16)", 0},
+        {"pause", 'P', "MS", 0, "Rest so long after each round (0)", 0},
+        {"drop", 'd', NULL, 0, "Take a page's mapping away before each visit", 0},
         {0},
     };
     static const struct argp argp = {known,
@@ -311,8 +343,14 @@ int main(int argc, char **argv)
                                      NULL,
                                      NULL,
                                      NULL};
-    struct program program = {.options = {4, 15, 256, 0}};
-    struct worker worker[THREADS_MAX];
+    struct program program = {.options = {
+                                  .threads = 4,
+                                  .rounds = 1000,
+                                  .seconds = 3600,
+                                  .pages = 256,
+                                  .words = 16,
+                              }};
+    struct worker worker[THREADS_MAX] = {0};
     const struct options *options = &program.options;
     cpu_set_t allowed;
     argp_err_exit_status = 2;
@@ -322,21 +360,17 @@ int main(int argc, char **argv)
         return 1;
     }
     fill(&program);
-    program.start_ns = now_ns();
-    program.phase_ns = options->seconds * UINT64_C(1000000000) / options->threads + 1;
-    uint64_t end_ns = program.start_ns + options->seconds * UINT64_C(1000000000);
+    pthread_barrier_init(&program.round_done, NULL, options->threads);
+    sem_init(&program.started, 0, 0);
+    atomic_store(&program.rounds, options->rounds);
+    program.end_ns = now_ns() + options->seconds * UINT64_C(1000000000);
     for (unsigned t = 0; t < options->threads; t++) {
-        worker[t] = (struct worker){.program = &program, .number = t};
+        worker[t] = (struct worker){.program = &program, .number = t, .random = t};
         start_pinned(&worker[t], &allowed);
+        /* so that a recorder meets the threads in the order of their numbers */
+        while (sem_wait(&program.started) != 0)
+            continue;
     }
-    for (size_t round = 0; now_ns() < end_ns; round++) {
-        const uint64_t wait_ns = (options->drop_ms ? options->drop_ms : 50) * UINT64_C(1000000);
-        struct timespec wait = {(time_t)(wait_ns / 1000000000), (long)(wait_ns % 1000000000)};
-        nanosleep(&wait, NULL);
-        if (options->drop_ms)
-            drop_some(&program, &allowed, round);
-    }
-    atomic_store(&program.stop, true);
     for (unsigned t = 0; t < options->threads; t++)
         pthread_join(worker[t].thread, NULL);
     return answers_are_right(&program, worker) ? 0 : 1;
