@@ -14,5 +14,5 @@ const char *const event_type_names[EVENT_TYPES] = {
     [EVENT_ASID] = "asid",         [EVENT_TLBWRITE] = "tlbwrite", [EVENT_MAP] = "map",
     [EVENT_UNMAP] = "unmap",       [EVENT_FORK] = "fork",         [EVENT_EXIT] = "exit",
     [EVENT_DMA] = "dma",           [EVENT_SHARE] = "share",       [EVENT_ZERO] = "zero",
-    [EVENT_FREE] = "free",
+    [EVENT_FREE] = "free",         [EVENT_SERVICE] = "service",
 };

@@ -75,6 +75,8 @@ enum event_type {
     EVENT_SHARE, /* two spaces share pages:         space, start, other space, other start, bytes */
     EVENT_ZERO,  /* the monitor zeroes a page:      PPN */
     EVENT_FREE,  /* the guest gives a page back:    PPN */
+    EVENT_SERVICE, /* what a monitor did for the stream since it last said so: kind (enum memory_service
+                      of vmm-core/memory/counters.h), times */
     EVENT_TYPES
 };
 #define EVENT_ARGS 5

@@ -360,7 +360,8 @@ static inline void model_dispatch(struct model *model, uint32_t cpu, uint32_t st
         on->count.dispatches++;
         on->count.account_ps[ACCOUNT_monitor] += model->machine->costs.dispatch_ns;
     }
-    if ((other || on->space != space) && !model->machine->tlb.tagged)
+    const bool keeps_spaces = model->machine->tlb.refill == TLB_REFILL_SOFTWARE;
+    if ((other || (on->space != space && !keeps_spaces)) && !model->machine->tlb.tagged)
         model_clear(on->tlb);
     on->used = on->running = true;
     on->stream = stream;

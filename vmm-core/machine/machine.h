@@ -129,6 +129,11 @@ struct machine_curve_point {
     X(tlb_refill_ns, "TLB refill from the second-level TLB, trap included")                        \
     X(tlb_forward_ns, "TLB refill through the guest: its handler and the emulated TLB write")      \
     X(tlb_walk_ns, "hardware page walk")                                                           \
+    X(privileged_ns, "emulating a privileged instruction, trap included")                          \
+    X(tlb_write_ns, "emulating a TLB write of the guest, trap included")                           \
+    X(reflect_ns, "handing an exception to the guest's vector, trap included")                     \
+    X(monitor_call_ns, "a monitor call, trap included, without what it asks for")                  \
+    X(interrupt_ns, "delivering an interrupt to a vCPU, from the machine's to the guest's vector") \
     X(dispatch_ns, "putting a different vCPU on a CPU")                                            \
     X(page_fault_ns, "first touch of a page: fault, frame, zeroing, pmap")                         \
     X(replica_fault_ns, "a store to a replicated page: fault and decision, before the shootdown")  \

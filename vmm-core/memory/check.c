@@ -90,8 +90,9 @@ static char *check_page(const struct memory *memory, const struct marks *marks, 
     const bool mapped = guest_backmap(memory->guest, page) != MEMORY_NONE;
     if (it->acted != MEMORY_NONE && it->acted >= memory->acteds)
         return wrong("page %u: what was done with it is not recorded at %u", page, it->acted);
-    if (it->first_home == PAGE_NOT_PLACED || !mapped)
-        return it->master == MEMORY_NONE && !pmap_has_replicas(memory, page)
+    const bool has_frame = it->master != MEMORY_NONE; /* else not placed, or given back */
+    if (!has_frame || it->first_home == PAGE_NOT_PLACED || !mapped)
+        return !has_frame && !pmap_has_replicas(memory, page)
                    ? NULL
                    : wrong("page %u: nothing maps it, but it has frames", page);
     char *const error = check_copy(memory, marks, page, it->master, FRAME_MASTER);
@@ -264,8 +265,7 @@ static char *check_cpus(const struct memory *memory)
     for (uint32_t at = 0; at < memory->used_count && !error; at++) {
         struct cpu *const cpu = memory->used[at];
         for (uint32_t array = 0; array <= cpu->mores && !error; array++)
-            error =
-                check_tlb(memory, cpu, tlb_array(cpu, array), "TLB", !memory->machine->tlb.tagged);
+            error = check_tlb(memory, cpu, tlb_array(cpu, array), "TLB", !memory->keeps_spaces);
         if (!error)
             error = check_tlb(memory, cpu, &cpu->l2tlb, "second-level TLB", false);
         if (!error)

@@ -11,12 +11,12 @@
 /* Time accounts of a CPU. X(name, meaning) */
 #define MEMORY_ACCOUNTS(X)                                                                         \
     X(execution, "instructions, and waiting for caches beyond the first level")                    \
-    X(tlb, "TLB refills: walks, second-level hits, forwarded ones")                                \
+    X(tlb, "TLB refills: walks, second-level hits, forwarded ones; emulated TLB writes")           \
     X(local_stall, "waiting for memory of the own node")                                           \
     X(remote_stall, "waiting for memory of other nodes")                                           \
     X(move, "migrations, replications, collapses: decision, bookkeeping, copy, refetches")         \
     X(shootdown, "TLB shootdowns, started or suffered")                                            \
-    X(monitor, "other work of the monitor: page faults, dispatches")                               \
+    X(monitor, "other work of the monitor: page faults, dispatches, emulation, calls, interrupts") \
     X(idle, "nothing to run")
 
 enum memory_account {
@@ -24,6 +24,18 @@ enum memory_account {
     MEMORY_ACCOUNTS(MEMORY_ACCOUNT_ENUM)
 #undef MEMORY_ACCOUNT_ENUM
         MEMORY_ACCOUNT_COUNT
+};
+
+/* What a monitor did for a guest that has no other account: kinds of EVENT_SERVICE of a trace, whose
+ * numbers do not change. */
+enum memory_service {
+    MEMORY_SERVICE_PRIVILEGED, /* privileged_ns each */
+    MEMORY_SERVICE_TLB_WRITE,  /* tlb_write_ns, to the account tlb */
+    MEMORY_SERVICE_REFLECT,    /* reflect_ns */
+    MEMORY_SERVICE_REFILL,    /* nothing: misses of the modelled TLB are charged when they happen */
+    MEMORY_SERVICE_CALL,      /* monitor_call_ns */
+    MEMORY_SERVICE_INTERRUPT, /* interrupt_ns */
+    MEMORY_SERVICE_KINDS
 };
 
 /* Counters of a CPU. X(name, meaning) */
@@ -54,7 +66,16 @@ enum memory_account {
     X(shootdowns, "TLB shootdowns it started")                                                     \
     X(shootdowns_suffered, "TLB shootdowns that interrupted it")                                   \
     X(refused, "actions refused")                                                                  \
-    X(dispatches, "times a different vCPU was put on it")
+    X(dispatches, "times a different vCPU was put on it")                                          \
+    X(zeroed_pages, "pages that the monitor zeroed for the guest")                                 \
+    X(dma_pages, "pages that devices moved to or from memory")                                     \
+    X(freed_pages, "pages that the guest gave back")                                               \
+    X(privileged, "privileged instructions emulated")                                              \
+    X(tlb_writes, "TLB writes of the guest emulated")                                              \
+    X(reflections, "exceptions handed to the guest's vectors")                                     \
+    X(monitor_refills, "TLB misses of the live run answered without the guest")                    \
+    X(monitor_calls, "monitor calls")                                                              \
+    X(interrupts, "interrupts delivered to the guest")
 
 struct memory_cpu_counters {
 #define MEMORY_COUNTER_FIELD(name, meaning) uint64_t name;

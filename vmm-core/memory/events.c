@@ -21,7 +21,7 @@ char *memory_dispatch(struct memory *memory, uint32_t cpu, uint32_t stream, uint
     }
     if (other_space || (other_stream && !tagged))
         fast_flush(memory, on);
-    if ((other_space || other_stream) && !tagged)
+    if ((other_stream && !tagged) || (other_space && !memory->keeps_spaces))
         tlb_levels_flush(on);
     on->running = true;
     on->stream = stream;

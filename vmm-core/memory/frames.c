@@ -31,6 +31,9 @@ void frames_give_back(struct memory *memory, uint32_t frame)
 {
     struct frame *const it = &memory->frame[frame];
     struct node *const node = &memory->node[it->node];
+    const struct memory_frames *const frames = memory->options.frames;
+    if (frames && it->page != FRAME_OF_TABLE)
+        frames->freed(frames->context, frame);
     it->use = FRAME_FREE;
     it->page = node->free;
     node->free = frame;

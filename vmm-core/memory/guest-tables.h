@@ -140,6 +140,19 @@ static inline uint32_t guest_backmap_next(const struct guest *guest, uint32_t ma
                                                : guest->page[mapping].extras);
 }
 
+/* ---- guest.c: looking ahead -------------------------------------------------------------------- */
+
+/* The page of (space, VPN) in the tables or among what is pending, or MEMORY_NONE. */
+uint32_t guest_page_of(const struct guest *guest, uint32_t space, uint64_t vpn);
+/* The same, touched for the first time if need be, by reference guest.now. A page shown from elsewhere
+ * is touched there, and mapped here too. MEMORY_NONE: memory is short. */
+uint32_t guest_touch(struct guest *guest, uint32_t space, uint64_t vpn);
+/* A further mapping of a page, which the next commit adds. false: memory is short. */
+bool guest_set_aside(struct guest *guest, uint32_t space, uint64_t vpn, uint32_t page,
+                     uint64_t since);
+/* Takes a mapping out of the tables, and lists it (guest_gone()). false: memory is short. */
+bool guest_list_gone(struct guest *guest, uint32_t mapping);
+
 /* ---- guest-tables.c: changes ------------------------------------------------------------------- */
 
 uint32_t guest_hash(uint32_t space, uint64_t vpn);

@@ -128,8 +128,7 @@ static uint32_t pending_slot_of(const struct guest *guest, uint32_t space, uint6
     return slot;
 }
 
-/* The page of (space, VPN) in the tables or among what is pending, or MEMORY_NONE. */
-static uint32_t page_of(const struct guest *guest, uint32_t space, uint64_t vpn)
+uint32_t guest_page_of(const struct guest *guest, uint32_t space, uint64_t vpn)
 {
     const uint32_t mapping = guest_find(guest, space, vpn);
     if (mapping != MEMORY_NONE)
@@ -159,15 +158,20 @@ static bool room_for_pending(struct guest *guest)
     return true;
 }
 
-static bool set_aside(struct guest *guest, uint32_t space, uint64_t vpn, uint32_t page,
-                      uint8_t begins)
+static bool set_aside(struct guest *guest, struct guest_pending pending)
 {
     if (!room_for_pending(guest))
         return false;
-    guest->pending[guest->pendings++] = (struct guest_pending){
-        .vpn = vpn, .since = guest->now, .space = space, .page = page, .begins = begins};
-    guest->pending_slot[pending_slot_of(guest, space, vpn)] = guest->pendings;
+    guest->pending[guest->pendings++] = pending;
+    guest->pending_slot[pending_slot_of(guest, pending.space, pending.vpn)] = guest->pendings;
     return true;
+}
+
+bool guest_set_aside(struct guest *guest, uint32_t space, uint64_t vpn, uint32_t page,
+                     uint64_t since)
+{
+    return set_aside(
+        guest, (struct guest_pending){.vpn = vpn, .since = since, .space = space, .page = page});
 }
 
 /* Is a page of the block there, or shown from elsewhere? */
@@ -176,7 +180,7 @@ static bool block_in_use(const struct guest *guest, uint32_t space, uint64_t fir
     if (order > 1 && guest_apart_is(guest, space, first))
         return true;
     for (uint64_t at = first; at < first + guest_block_pages(order); at++)
-        if (page_of(guest, space, at) != MEMORY_NONE || guest_share_find(guest, space, at))
+        if (guest_page_of(guest, space, at) != MEMORY_NONE || guest_share_find(guest, space, at))
             return true;
     return false;
 }
@@ -199,7 +203,11 @@ static bool touch_block(struct guest *guest, uint32_t space, uint64_t vpn, uint3
     const uint32_t base = (next + GUEST_BLOCK_PAGES - 1) & ~(GUEST_BLOCK_PAGES - 1);
     for (uint32_t at = 0; at < pages; at++) {
         const uint32_t begins = !at ? order : !(at & (GUEST_BLOCK_PAGES - 1));
-        if (!set_aside(guest, space, first + at, base + at, (uint8_t)begins))
+        if (!set_aside(guest, (struct guest_pending){.vpn = first + at,
+                                                     .since = guest->now,
+                                                     .space = space,
+                                                     .page = base + at,
+                                                     .begins = (uint8_t)begins}))
             return false;
     }
     guest->pending_pages = base + pages - guest->pages;
@@ -216,29 +224,27 @@ static bool touch_blocks(struct guest *guest, uint32_t space, uint64_t vpn, uint
     return room;
 }
 
-/* The page of (space, VPN), touched for the first time if need be. A page shown from elsewhere is
- * touched there, and mapped here too. MEMORY_NONE: memory is short. */
-static uint32_t touch(struct guest *guest, uint32_t space, uint64_t vpn)
+uint32_t guest_touch(struct guest *guest, uint32_t space, uint64_t vpn)
 {
-    uint32_t page = page_of(guest, space, vpn);
+    uint32_t page = guest_page_of(guest, space, vpn);
     if (page != MEMORY_NONE)
         return page;
     const struct guest_share_range *const share = guest_share_find(guest, space, vpn);
     const uint32_t shown_space = share ? share->from : space;
     const uint64_t shown_vpn = share ? share->from_first + (vpn - share->first) : vpn;
     if (share)
-        page = page_of(guest, shown_space, shown_vpn);
+        page = guest_page_of(guest, shown_space, shown_vpn);
     if (page == MEMORY_NONE && !touch_blocks(guest, shown_space, shown_vpn, &page))
         return MEMORY_NONE;
     if (page == MEMORY_NONE) {
         if (guest->pending_pages >= GUEST_PAGES_MOST - guest->pages)
             return MEMORY_NONE;
         page = guest->pages + guest->pending_pages;
-        if (!set_aside(guest, shown_space, shown_vpn, page, 0))
+        if (!guest_set_aside(guest, shown_space, shown_vpn, page, guest->now))
             return MEMORY_NONE;
         guest->pending_pages++;
     }
-    return !share || set_aside(guest, space, vpn, page, 0) ? page : MEMORY_NONE;
+    return !share || guest_set_aside(guest, space, vpn, page, guest->now) ? page : MEMORY_NONE;
 }
 
 char *guest_commit(struct guest *guest)
@@ -290,7 +296,7 @@ static inline struct guest_memo *memo_entry(struct guest_memo *memo, uint64_t vp
 static __attribute__((noinline)) bool remember(struct guest *guest, struct guest_memo *entry,
                                                uint32_t space, uint64_t vpn)
 {
-    const uint32_t page = touch(guest, space, vpn);
+    const uint32_t page = guest_touch(guest, space, vpn);
     *entry = (struct guest_memo){.vpn = vpn, .space = space, .page = page};
     return page != MEMORY_NONE;
 }
@@ -428,7 +434,7 @@ char *guest_references(struct guest *guest, uint32_t cpu, uint32_t space, const 
 
 /* ---- events ---------------------------------------------------------------------------------------- */
 
-static bool list_gone(struct guest *guest, uint32_t mapping)
+bool guest_list_gone(struct guest *guest, uint32_t mapping)
 {
     if (!memory_grow((void **)&guest->gone, &guest->gones_room, guest->gones + 1,
                      sizeof *guest->gone))
@@ -455,7 +461,7 @@ char *guest_unmap_begin(struct guest *guest, uint32_t space, uint64_t first, uin
         if (mapping == MEMORY_NONE || guest_mapped_space(guest, mapping) != space ||
             guest_mapped_vpn(guest, mapping) - first >= pages)
             continue;
-        if (!list_gone(guest, mapping))
+        if (!guest_list_gone(guest, mapping))
             return memory_short();
     }
     return NULL;

@@ -119,7 +119,7 @@ char *huge_forget(struct memory *memory, uint32_t page)
         const uint32_t order = huge_order(memory, page);
         const uint32_t first = huge_head(memory, page);
         const struct guest_page *const at = &memory->guest->page[first];
-        shootdown_huge_mapping(memory, first);
+        shootdown_mappings(memory, first);
         if (all_gone(memory, first))
             tables_unmap(memory, at->space, at->vpn, order + 1);
         else if (!tables_split(memory, cpu_for_action(memory, memory->page[first].home), at->space,

@@ -208,7 +208,8 @@ struct memory {
     struct policy_wants wants;
     void *state; /* the policy's */
     uint32_t nodes, page_shift, nodes_with_memory;
-    bool has_caches;                            /* the guest's */
+    bool keeps_spaces; /* TLBs may hold other spaces than the one that runs */
+    bool has_caches;   /* the guest's */
     uint64_t hit_ps[2][MACHINE_CACHES_MAX + 1]; /* of a hit, as cpu.hits */
     struct caches_outcome outcome;              /* of a guest of its own */
     uint64_t tlb_random, policy_random;         /* generators: neither disturbs the other */
@@ -413,6 +414,20 @@ uint32_t counts_of(struct memory *memory, uint32_t page);
 void counts_reset(struct memory *memory);
 
 /* frames.c */
+static inline void frames_tell_copied(const struct memory *memory, uint32_t page, uint32_t from,
+                                      uint32_t to)
+{
+    const struct memory_frames *const frames = memory->options.frames;
+    if (frames)
+        frames->copied(frames->context, page, from, to, memory->frame[to].node);
+}
+/* Of all pages that the page's number stands for. */
+static inline void frames_tell_remapped(const struct memory *memory, uint32_t page)
+{
+    const struct memory_frames *const frames = memory->options.frames;
+    for (uint32_t at = page; frames && at < page + huge_pages(memory, page); at++)
+        frames->remapped(frames->context, at);
+}
 static inline bool frames_free(const struct memory *memory, uint32_t node)
 {
     return memory->node[node].used < memory->node[node].frames;
@@ -431,8 +446,8 @@ bool frames_make_room_for(struct memory *memory, struct cpu *cpu, uint32_t node,
 uint64_t shootdown(struct memory *memory, struct cpu *starter, uint32_t page);
 /* One for 512 pages that are mapped one by one. */
 uint64_t shootdown_block(struct memory *memory, struct cpu *starter, uint32_t first);
-/* All mappings of a huge page go, at no charge. */
-void shootdown_huge_mapping(struct memory *memory, uint32_t page);
+/* All mappings of a page, huge or not, go, at no charge. */
+void shootdown_mappings(struct memory *memory, uint32_t page);
 /* After `node` got a copy: all mappings become read-only, those of the node's CPUs point to it. */
 uint64_t shootdown_to_replica(struct memory *memory, struct cpu *starter, uint32_t page,
                               uint32_t node);

@@ -242,6 +242,8 @@ static char *set_up(struct memory *memory)
                memory->machine->tlb.refill == TLB_REFILL_HARDWARE && memory->machine->tlb.entries
                    ? memory->machine->tlb.walk.levels
                    : 0);
+    memory->keeps_spaces =
+        memory->machine->tlb.tagged || memory->machine->tlb.refill == TLB_REFILL_SOFTWARE;
     memory->fast_shift = fast_shift_for(&memory->machine->tlb);
     memory->check_left = options->check_every ? options->check_every : UINT64_MAX;
     memory->tlb_random = options->seed;

@@ -52,6 +52,7 @@
 #include "vmm-core/memory/guest.h"
 
 #define MEMORY_NO_NODE     UINT32_MAX
+#define MEMORY_NO_PAGE     UINT32_MAX
 #define MEMORY_WEIGHT_MOST (UINT64_C(1) << 32) /* heavier samples count as this */
 
 enum memory_action_kind {
@@ -92,6 +93,19 @@ struct memory_epoch {
     uint64_t local_stall_ps, remote_stall_ps; /* over local_accesses and remote_accesses */
 };
 
+/* For a monitor that keeps the bytes of pages: what becomes of machine pages. Frames are numbered from 0
+ * as they are first used. Called from within calls of this header, when no CPU runs; none may call back.
+ * In a migration: copied, remapped, freed. */
+struct memory_frames {
+    void *context;
+    void (*placed)(void *context, uint32_t page, uint32_t frame, uint32_t node); /* its first */
+    /* The bytes of `from` are to be those of `to`; `from` is the page's master. */
+    void (*copied)(void *context, uint32_t page, uint32_t from, uint32_t to, uint32_t to_node);
+    void (*freed)(void *context, uint32_t frame);
+    /* Every translation of the page that was made before is void, on all CPUs. */
+    void (*remapped)(void *context, uint32_t page);
+};
+
 struct memory_options {
     const struct machine *machine; /* must outlive the object */
     /* Shared with other memories, and moved on by the caller, who calls memory_replay() and
@@ -115,9 +129,13 @@ struct memory_options {
                     * what policies divide by, then, and what hits in caches stand for; their
                     * counters of pages go up by weight / refs_per_sample, rounded */
     uint64_t epoch_references; /* 0: 16384 / refs_per_sample, at least 64; most: 2^31 */
-    bool has_fetches;          /* execution is charged by fetches; otherwise by data references */
-    uint32_t check_every;      /* events between runs of the consistency checker; 0: never */
-    void *context;             /* for the two below */
+    /* The trace has the guest's own handling of TLB misses and what the monitor did for it: a miss of
+     * the second-level TLB costs tlb_refill_ns, not tlb_forward_ns. */
+    bool guest_refills;
+    bool has_fetches;     /* execution is charged by fetches; otherwise by data references */
+    uint32_t check_every; /* events between runs of the consistency checker; 0: never */
+    const struct memory_frames *frames; /* must outlive the object; or NULL */
+    void *context;                      /* for the two below */
     void (*on_action)(void *context, const struct memory_action *action); /* or NULL */
     void (*on_epoch)(void *context, const struct memory_epoch *epoch);    /* or NULL */
 };
@@ -128,9 +146,11 @@ char *memory_new(const struct memory_options *options, struct memory **out)
     __attribute__((warn_unused_result));
 void memory_free(struct memory *memory);
 
-/* Puts `stream` (thread or vCPU) with address space `space` on `cpu`. Flushes that CPU's TLB if the
- * stream or the space is another one and the TLB is not tagged. Where both are there already,
- * nothing happens. */
+/* Puts `stream` (thread or vCPU) with address space `space` on `cpu`. A TLB that is not tagged is
+ * flushed by another stream, and where hardware refills it by another space: entries of one that
+ * software refills carry the guest's ASID, and a monitor that does not virtualise ASIDs (Disco, 4.1)
+ * flushes them when a different vCPU is dispatched. Where both are there already, nothing happens.
+ * Drivers call it just before references, so that what is never run makes no difference. */
 char *memory_dispatch(struct memory *memory, uint32_t cpu, uint32_t stream, uint32_t space)
     __attribute__((warn_unused_result));
 
@@ -158,6 +178,41 @@ char *memory_unmap(struct memory *memory, uint32_t space, uint64_t start, uint64
  * same place in a page and do not overlap. */
 char *memory_share(struct memory *memory, uint32_t space, uint64_t start, uint32_t other,
                    uint64_t other_start, uint64_t bytes) __attribute__((warn_unused_result));
+/* ---- what a monitor does with guest-physical pages -----------------------------------------------
+ * A VM's guest-physical pages are the pages of its space `physical` from GUEST_DIRECT_BASE on
+ * (guest-writes.h), named by their VPN there. Where the guest is shared, these come after
+ * guest_zero(), guest_dma() or guest_free_page() and guest_commit(). `cpu` need not be dispatched. */
+
+/* The monitor zeroes the page. Placed as at a first touch if it has no frame (page_fault_ns, to the
+ * monitor's account); otherwise written: its replicas collapse, and the zeroing costs the same. */
+char *memory_zero(struct memory *memory, uint32_t cpu, uint32_t physical, uint64_t vpn)
+    __attribute__((warn_unused_result));
+/* A device moves pages, `out` of memory or into it. What has no frame is placed, as by memory_zero();
+ * replicas of what it writes collapse. */
+char *memory_dma(struct memory *memory, uint32_t cpu, uint32_t physical, uint64_t vpn,
+                 uint64_t pages, bool out) __attribute__((warn_unused_result));
+/* The guest gives the page back: its frames are free, its translations void, at no charge; counted on `cpu`. It keeps its
+ * number and its mappings; the next touch or memory_zero() places it anew. Nothing happens where it
+ * has no frame, shows another VM's page, or is part of a huge one. */
+char *memory_free_page(struct memory *memory, uint32_t cpu, uint32_t physical, uint64_t vpn)
+    __attribute__((warn_unused_result));
+/* The monitor did `count` times this for what runs on `cpu`. */
+char *memory_service(struct memory *memory, uint32_t cpu, enum memory_service kind, uint64_t count)
+    __attribute__((warn_unused_result));
+/* The guest has written its TLB, in space `space` of the VM `physical`: guest-writes.h says what of it. For an
+ * object with a guest of its own; where it is shared, guest_write() and, where mappings change,
+ * guest_write_begin(), memory_forget(), guest_write_end(). */
+char *memory_tlb_write(struct memory *memory, uint32_t space, uint32_t physical, uint64_t entry_hi,
+                       uint64_t entry_lo0, uint64_t entry_lo1, uint64_t page_mask)
+    __attribute__((warn_unused_result));
+
+/* The page of (space, VPN), or MEMORY_NO_PAGE: never touched. It may have no frame. */
+uint32_t memory_find(const struct memory *memory, uint32_t space, uint64_t vpn);
+/* The copy that a CPU of `node` maps; replicated: read-only, since there are others. false: the page has
+ * no frame. `frame` and `replicated` may be NULL. */
+bool memory_frame(const struct memory *memory, uint32_t page, uint32_t node, uint32_t *frame,
+                  bool *replicated);
+
 /* `cpu` had nothing to run for so long. It counts as used from now on. */
 void memory_idle(struct memory *memory, uint32_t cpu, uint64_t idle_ns);
 

@@ -24,10 +24,13 @@ static bool move_frame(struct memory *memory, const struct cpu *cpu, uint32_t pa
     if (action_failed(memory, frames_take(memory, node, page, &frame)))
         return false;
     struct page *const it = &memory->page[page];
+    const uint32_t before = it->master;
     contention_copy(memory, cpu->node, it->home, node);
-    frames_give_back(memory, it->master);
+    frames_tell_copied(memory, page, before, frame);
     it->master = frame;
     it->home = (uint8_t)node;
+    frames_tell_remapped(memory, page);
+    frames_give_back(memory, before);
     return true;
 }
 

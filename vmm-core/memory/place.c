@@ -43,8 +43,13 @@ static uint32_t ask(struct memory *memory, struct cpu *cpu, uint32_t page, uint3
 static char *place_on(struct memory *memory, uint32_t page, uint32_t node)
 {
     uint32_t frame = 0;
-    char *const error = frames_take(memory, node, page, &frame);
-    return error ? error : pmap_add(memory, page, frame);
+    char *error = frames_take(memory, node, page, &frame);
+    if (!error)
+        error = pmap_add(memory, page, frame);
+    const struct memory_frames *const frames = memory->options.frames;
+    if (!error && frames)
+        frames->placed(frames->context, page, frame, node);
+    return error;
 }
 
 /* A huge page for the block, where the policy's node has room for it; *placed says whether. */

@@ -16,7 +16,9 @@ char *pmap_add(struct memory *memory, uint32_t page, uint32_t frame)
     while (memory->pages <= page)
         memory->page[memory->pages++] = nowhere;
     struct page *const it = &memory->page[page];
-    it->first_home = it->home = memory->frame[frame].node;
+    it->home = memory->frame[frame].node;
+    if (it->first_home == PAGE_NOT_PLACED) /* else the guest gave it back once */
+        it->first_home = it->home;
     it->master = frame;
     return NULL;
 }
@@ -211,6 +213,7 @@ static void keep_only(struct memory *memory, uint32_t page, uint32_t frame)
 {
     struct page *const it = &memory->page[page];
     if (frame != it->master) {
+        frames_tell_copied(memory, page, it->master, frame); /* a monitor may have written to it */
         unlink_replica(memory, replica_on(memory, page, memory->frame[frame].node));
         frames_give_back(memory, it->master);
         it->master = frame;
@@ -231,6 +234,7 @@ void pmap_keep_only(struct memory *memory, uint32_t page, uint32_t frame)
 void pmap_free(struct memory *memory, uint32_t page)
 {
     struct page *const it = &memory->page[page];
+    frames_tell_remapped(memory, page);
     pmap_keep_only(memory, page, it->master);
     frames_give_back(memory, it->master);
     it->master = MEMORY_NONE;

@@ -19,6 +19,7 @@ static bool add_replica(struct memory *memory, const struct cpu *cpu, uint32_t p
         action_failed(memory, pmap_add_replica(memory, page, frame)))
         return false;
     contention_copy(memory, cpu->node, memory->page[page].home, node);
+    frames_tell_copied(memory, page, memory->page[page].master, frame);
     return true;
 }
 
@@ -46,6 +47,7 @@ enum policy_answer replicate_page(struct memory *memory, uint32_t page, uint32_t
     for (uint32_t at = page; at < page + pages; at++)
         if (!add_replica(memory, cpu, at, node))
             return POLICY_NO_FRAME;
+    frames_tell_remapped(memory, page);
     const uint64_t shootdown_ps = shootdown_to_replica(memory, cpu, page, node);
     const uint64_t move_ps =
         (memory->machine->costs.move_page_ns + huge_copy_ns(memory, page)) * PS_PER_NS;
@@ -63,6 +65,7 @@ void collapse_now(struct memory *memory, struct cpu *cpu, uint32_t page, uint32_
 {
     struct page *const it = &memory->page[page];
     const uint64_t shootdown_ps = shootdown(memory, cpu, page);
+    frames_tell_remapped(memory, page);
     pmap_keep_only(memory, page, keep);
     pmap_moved(memory, page, memory->now + 1);
     const uint64_t move_ps = memory->machine->costs.move_page_ns * PS_PER_NS;
@@ -104,6 +107,7 @@ void reclaim_replica(struct memory *memory, struct cpu *cpu, uint32_t copy)
     const uint32_t page = huge_head(memory, frame.page);
     const uint32_t node = frame.node;
     const uint64_t shootdown_ps = shootdown(memory, cpu, page);
+    frames_tell_remapped(memory, page);
     pmap_drop_replicas(memory, page, node);
     pmap_moved(memory, page, memory->now + 1);
     const uint64_t move_ps = memory->machine->costs.move_page_ns * PS_PER_NS;

@@ -57,7 +57,7 @@ static bool change_on(struct memory *memory, struct cpu *cpu, uint32_t space, ui
 
     if (cpu->space == space)
         fast_drop(memory, cpu, vpn);
-    else if (!memory->machine->tlb.tagged)
+    else if (!memory->keeps_spaces)
         return false; /* the TLB only holds the space that runs */
     bool held = false;
     for (uint32_t at = 0; at <= cpu->mores; at++) {
@@ -100,7 +100,7 @@ static bool change_huge_on(struct memory *memory, struct cpu *cpu, uint32_t page
     change_range(cpu, &cpu->l2tlb, space, first, pages, change);
     if (cpu->space == space)
         fast_drop_range(memory, cpu, first, pages);
-    else if (!memory->machine->tlb.tagged)
+    else if (!memory->keeps_spaces)
         return false; /* the TLB only holds the space that runs */
     bool held = false;
     for (uint32_t at = 0; at <= cpu->mores; at++)
@@ -184,7 +184,7 @@ uint64_t shootdown_to_replica(struct memory *memory, struct cpu *starter, uint32
                              (struct change){.to_replica = true, .node = node});
 }
 
-void shootdown_huge_mapping(struct memory *memory, uint32_t page)
+void shootdown_mappings(struct memory *memory, uint32_t page)
 {
     for (uint32_t at = 0; at < memory->used_count; at++)
         change_all_on(memory, memory->used[at], page, huge_pages(memory, page),

@@ -2,7 +2,8 @@
  *
  * Rules (Disco, SOSP'97, sections 4.1.2 and 4.2.2; where it is silent, ours):
  *  - software refill: a hit of the second-level TLB costs tlb_refill_ns; a miss goes on to the
- *    guest and costs tlb_forward_ns.
+ *    guest and costs tlb_forward_ns, or tlb_refill_ns where the guest's handler and the monitor's work for
+ *    it are in the trace.
  *  - hardware refill: a hit of the TLB's own second level, if it has one, costs that level's latency;
  *    else a walk (walk.c), or where tables are not modelled tlb_walk_ns. A walk that ends in a page
  *    fault is part of the fault; the one after it is charged.
@@ -116,7 +117,9 @@ static bool refill(struct memory *memory, struct cpu *cpu, uint64_t vpn, struct 
     }
     cpu->counters.l2tlb_misses += software || tlb_levels_two(cpu);
     if (software)
-        cpu_charge(cpu, ACCOUNT_tlb, costs->tlb_forward_ns * PS_PER_NS);
+        cpu_charge(cpu, ACCOUNT_tlb,
+                   (memory->options.guest_refills ? costs->tlb_refill_ns : costs->tlb_forward_ns) *
+                       PS_PER_NS);
     return false;
 }
 
