@@ -2,14 +2,20 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "replayer/report/say.h"
+#include "vmm-core/memory/guest-writes.h"
 
-/* Pages of `space` that are to be unmapped, and then may show those of another range. */
+#define MONITOR_SOURCE "mips" /* traces of vmm-core/monitor */
+
+/* Pages of `space` that are to be unmapped, and then may show those of another range; or a TLB write
+ * that maps pages otherwise. */
 struct change {
     uint32_t space, from;
     uint64_t first, pages, from_first;
-    bool shows;
+    bool shows, writes;
+    struct guest_write write;
 };
 
 struct course {
@@ -17,10 +23,12 @@ struct course {
     const struct machine *machine;
     struct guest *guest;
     uint32_t columns, page_shift;
+    bool of_monitor;
     uint64_t left_out[EVENT_TYPES];
     uint32_t streams, spaces;
     uint32_t *cpu;         /* [streams] where it is now, or SCHEDULE_NO_CPU */
     uint32_t *space;       /* [streams] its address space now */
+    uint32_t *physical;    /* [streams] the one it began in */
     uint32_t *alive;       /* [spaces] streams that are in it and have not ended */
     uint32_t *ended;       /* [spaces_ended] spaces to be freed before the next reference */
     bool *ending;          /* [spaces] it is one of them */
@@ -47,21 +55,26 @@ char *course_new(const struct course_options *options, const struct trace_reader
     course->schedule = options->schedule;
     course->machine = options->machine;
     course->check_every = options->check_every;
+    course->of_monitor = strcmp(summary->facts.source, MONITOR_SOURCE) == 0;
+    if (course->of_monitor && (options->huge_ranges > 0 || options->gigantic_ranges > 0))
+        return say("--thp, --gigantic: a monitor's guests map pages of 4 KiB; leave them out");
     course->page_shift = (uint32_t)__builtin_ctz(options->machine->page_bytes);
     course->streams = options->schedule->streams;
     course->spaces = summary->spaces;
     course->cpu = calloc((size_t)course->streams + 1, sizeof *course->cpu);
     course->space = calloc((size_t)course->streams + 1, sizeof *course->space);
+    course->physical = calloc((size_t)course->streams + 1, sizeof *course->physical);
     course->alive = calloc((size_t)course->spaces + 1, sizeof *course->alive);
     course->ended = calloc((size_t)course->spaces + 1, sizeof *course->ended);
     course->ending = calloc((size_t)course->spaces + 1, sizeof *course->ending);
     course->change = calloc((size_t)course->spaces + 1, sizeof *course->change);
-    if (course->cpu == NULL || course->space == NULL || course->alive == NULL ||
-        course->ended == NULL || course->ending == NULL || course->change == NULL)
+    if (course->cpu == NULL || course->space == NULL || course->physical == NULL ||
+        course->alive == NULL || course->ended == NULL || course->ending == NULL ||
+        course->change == NULL)
         return say_no_memory();
     for (uint32_t i = 0; i < course->streams; i++) {
         course->cpu[i] = options->schedule->cpu[i];
-        course->space[i] = trace_reader_stream(reader, i)->space;
+        course->space[i] = course->physical[i] = trace_reader_stream(reader, i)->space;
         if (course->space[i] < course->spaces)
             course->alive[course->space[i]]++;
     }
@@ -86,6 +99,7 @@ void course_free(struct course *course)
     guest_free(course->guest);
     free(course->cpu);
     free(course->space);
+    free(course->physical);
     free(course->alive);
     free(course->ended);
     free(course->ending);
@@ -97,6 +111,11 @@ void course_free(struct course *course)
 const struct guest *course_guest(const struct course *course)
 {
     return course->guest;
+}
+
+bool course_of_monitor(const struct course *course)
+{
+    return course->of_monitor;
 }
 
 uint32_t course_columns(const struct course *course)
@@ -229,7 +248,8 @@ static void change_space(struct course *course, uint32_t stream, uint32_t space)
 static void end_stream(struct course *course, uint32_t stream)
 {
     uint32_t space = course->space[stream];
-    if (space >= course->spaces || course->alive[space] == 0 || --course->alive[space] > 0)
+    if (course->of_monitor || space >= course->spaces || course->alive[space] == 0 ||
+        --course->alive[space] > 0)
         return;
     if (!course->ending[space])
         course->ended[course->spaces_ended++] = space;
@@ -296,6 +316,85 @@ static char *unknown_in_event(const struct course *course, const char *what, uin
                course->block->number, what, number);
 }
 
+static char *tlb_write(struct course *course, const struct trace_event *event)
+{
+    const uint64_t *args = event->args;
+    struct change change = {.writes = true,
+                            .write = {.space = course->space[event->stream],
+                                      .physical = course->physical[event->stream],
+                                      .entry_hi = args[1],
+                                      .entry_lo0 = args[2],
+                                      .entry_lo1 = args[3],
+                                      .page_mask = args[4]}};
+    bool changes = false;
+    char *error = guest_write(course->guest, &change.write, &changes);
+    course->broken = error != NULL;
+    if (changes)
+        course->change[course->changes++] = change;
+    return error;
+}
+
+/* Zero, dma, free: the guest's part now, the memories' as a step. */
+static char *pages(struct course *course, struct piece *piece, const struct trace_event *event)
+{
+    const uint64_t *args = event->args;
+    uint64_t many = event->type == EVENT_DMA ? args[1] : 1;
+    if (args[0] >= GUEST_DIRECT_PAGES || many > GUEST_DIRECT_PAGES - args[0])
+        return say("block %" PRIu64 ": an event is about page %" PRIu64 " and %" PRIu64
+                   " in a row, but a VM has %" PRIu64
+                   " at most; disco-trace verify says what is intact",
+                   course->block->number, args[0], many, (uint64_t)GUEST_DIRECT_PAGES);
+    struct step step = {.kind = event->type == EVENT_ZERO  ? STEP_ZERO
+                                : event->type == EVENT_DMA ? STEP_DMA
+                                                           : STEP_FREE,
+                        .cpu = course->cpu[event->stream]};
+    step.physical = course->physical[event->stream];
+    step.out = event->type == EVENT_DMA && args[2] != 0;
+    step.vpn = GUEST_DIRECT_VPN + args[0];
+    step.pages = many;
+    char *error = NULL;
+    if (step.kind == STEP_FREE)
+        guest_free_page(course->guest, step.physical, step.vpn);
+    else if (step.kind == STEP_ZERO)
+        error = guest_zero(course->guest, step.physical, step.vpn);
+    else
+        error = guest_dma(course->guest, step.physical, step.vpn, step.pages, step.out);
+    course->broken = error != NULL;
+    return error == NULL ? add_step(piece, &step) : error;
+}
+
+static char *service(struct course *course, struct piece *piece, const struct trace_event *event)
+{
+    if (event->args[0] >= MEMORY_SERVICE_KINDS)
+        return say("block %" PRIu64 ": a monitor's service of kind %" PRIu64
+                   " is not known; use the version of disco that recorded the trace",
+                   course->block->number, event->args[0]);
+    struct step step = {.kind = STEP_SERVICE, .cpu = course->cpu[event->stream]};
+    step.service = (enum memory_service)event->args[0];
+    step.times = event->args[1];
+    return add_step(piece, &step);
+}
+
+/* What only a monitor's trace says. */
+static char *of_monitor(struct course *course, struct piece *piece, const struct trace_event *event)
+{
+    bool fits = course->machine->page_bytes == GUEST_PAGE_BYTES || event->type == EVENT_SERVICE;
+    if (!course->of_monitor || !fits) {
+        course->left_out[event->type]++;
+        return NULL;
+    }
+    if (event->stream >= course->streams || course->physical[event->stream] >= course->spaces)
+        return unknown_in_event(course, "stream", event->stream);
+    if (event->type == EVENT_TLBWRITE)
+        return tlb_write(course, event);
+    char *error =
+        course->cpu[event->stream] == SCHEDULE_NO_CPU ? give_cpu(course, event->stream) : NULL;
+    if (error != NULL)
+        return error;
+    return event->type == EVENT_SERVICE ? service(course, piece, event)
+                                        : pages(course, piece, event);
+}
+
 static char *handle(struct course *course, struct piece *piece, const struct trace_event *event)
 {
     const uint64_t *args = event->args;
@@ -335,12 +434,13 @@ static char *handle(struct course *course, struct piece *piece, const struct tra
     case EVENT_EXIT:
         end_stream(course, event->stream);
         return NULL;
-    case EVENT_MAP:
-    case EVENT_FORK:
-    case EVENT_TIME:
-        return NULL;
-    default:
-        course->left_out[event->type < EVENT_TYPES ? event->type : EVENT_TLBWRITE]++;
+    case EVENT_TLBWRITE:
+    case EVENT_DMA:
+    case EVENT_ZERO:
+    case EVENT_FREE:
+    case EVENT_SERVICE:
+        return of_monitor(course, piece, event);
+    default: /* map, fork, time */
         return NULL;
     }
 }
@@ -406,12 +506,16 @@ char *course_commit(struct course *course)
 char *course_change_begin(struct course *course)
 {
     const struct change *change = &course->change[course->changes - 1];
+    if (change->writes)
+        return guest_write_begin(course->guest, &change->write);
     return guest_unmap_begin(course->guest, change->space, change->first, change->pages);
 }
 
 char *course_change_end(struct course *course)
 {
     const struct change *change = &course->change[--course->changes];
+    if (change->writes)
+        return guest_write_end(course->guest, &change->write);
     guest_unmap_end(course->guest);
     if (!change->shows)
         return NULL;

@@ -14,8 +14,12 @@
  *   fork       the child gets a page of its own at its first touch of it. Copy on write is
  *              approximated: what parent and child only read would be shared on a real system, and
  *              here takes two frames
- *   tlbwrite, dma, zero, free
- *              counted as left out: they need a monitor's guest-physical pages
+ *   tlbwrite, dma, zero, free, service
+ *              of a monitor's trace (source `mips`), for the VM whose physical space (guest-writes.h) is
+ *              the one that the event's stream began in: they do what memory.h says of them, on the
+ *              CPU of the stream. In other traces they are counted as left out, and so are all but
+ *              `service` on a machine whose pages are not the guests' 4 KiB. In a monitor's trace `exit`
+ *              frees nothing: the monitor says what is unmapped
  *
  * Order of calls: course_block(), then as course_work() says until the block is through:
  *   COURSE_PIECE    course_piece(), which may run while replays work on the piece before; then, alone,
@@ -28,6 +32,7 @@
 
 #include "collector/trace/reader.h"
 #include "replayer/schedule.h"
+#include "vmm-core/memory/counters.h"
 #include "vmm-core/memory/guest.h"
 
 struct course_options {
@@ -42,14 +47,28 @@ struct course_options {
     size_t gigantic_ranges;
 };
 
-enum step_kind { STEP_REFERENCES, STEP_IDLE };
+enum step_kind { STEP_REFERENCES, STEP_IDLE, STEP_ZERO, STEP_DMA, STEP_FREE, STEP_SERVICE };
 
+/* One call of the memory subsystem. */
 struct step {
     enum step_kind kind;
     uint32_t cpu;
-    uint32_t stream, space;
-    uint32_t first, end; /* references [first, end) of the block */
-    uint64_t idle_ns;    /* STEP_IDLE alone has it, and of the others only `cpu` */
+    union {
+        struct { /* STEP_REFERENCES */
+            uint32_t stream, space;
+            uint32_t first, end; /* references [first, end) of the block */
+        };
+        uint64_t idle_ns; /* STEP_IDLE */
+        struct {          /* STEP_ZERO, STEP_DMA, STEP_FREE: pages of a VM */
+            uint32_t physical;
+            bool out;
+            uint64_t vpn, pages;
+        };
+        struct { /* STEP_SERVICE */
+            enum memory_service service;
+            uint64_t times;
+        };
+    };
 };
 
 struct piece {
@@ -68,6 +87,8 @@ char *course_new(const struct course_options *options, const struct trace_reader
                  struct course **out) MUST_CHECK;
 void course_free(struct course *course);
 const struct guest *course_guest(const struct course *course);
+/* A monitor's trace: its guests handle their own TLB misses. */
+bool course_of_monitor(const struct course *course);
 /* Optional columns that blocks are to be decoded with. */
 uint32_t course_columns(const struct course *course);
 /* Events by type that mean something and were not replayed. */

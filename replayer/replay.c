@@ -77,6 +77,7 @@ char *replay_new(const struct replay_options *options, const struct trace_reader
         .refs_per_sample = replay->refs_per_sample,
         .weighted = replay->weighted,
         .epoch_references = replay->epoch_references,
+        .guest_refills = course_of_monitor(options->course),
         .has_fetches = has_all_fetches(summary),
         .check_every = options->check_every,
         .context = replay,
@@ -143,16 +144,32 @@ static char *references(struct replay *replay, const struct piece *piece, const 
     return error;
 }
 
+static char *follow(struct replay *replay, const struct piece *piece, const struct step *step)
+{
+    struct memory *memory = replay->memory;
+    switch (step->kind) {
+    case STEP_REFERENCES:
+        return references(replay, piece, step);
+    case STEP_IDLE:
+        memory_idle(memory, step->cpu, step->idle_ns);
+        return NULL;
+    case STEP_ZERO:
+        return memory_zero(memory, step->cpu, step->physical, step->vpn);
+    case STEP_DMA:
+        return memory_dma(memory, step->cpu, step->physical, step->vpn, step->pages, step->out);
+    case STEP_FREE:
+        return memory_free_page(memory, step->cpu, step->physical, step->vpn);
+    case STEP_SERVICE:
+        return memory_service(memory, step->cpu, step->service, step->times);
+    }
+    return NULL;
+}
+
 char *replay_piece(struct replay *replay, const struct piece *piece)
 {
     char *error = NULL;
-    for (uint32_t i = 0; error == NULL && i < piece->steps; i++) {
-        const struct step *step = &piece->step[i];
-        if (step->kind == STEP_IDLE)
-            memory_idle(replay->memory, step->cpu, step->idle_ns);
-        else
-            error = references(replay, piece, step);
-    }
+    for (uint32_t i = 0; error == NULL && i < piece->steps; i++)
+        error = follow(replay, piece, &piece->step[i]);
     return named(replay, error);
 }
 
