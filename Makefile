@@ -60,7 +60,7 @@ all: libraries-found $(COMMANDS) $(if $(shell command -v help2man),$(MANUALS))
 
 # ------------------------------------------------------------------------------ commands
 
-$(BUILD)/disco-record: $(BUILD)/collector/disco-record.o $(SOURCES) $(TRACE) $(MACHINE)
+$(BUILD)/disco-record: $(BUILD)/collector/disco-record.o $(SOURCES) $(REPORT) $(MEMORY) $(MACHINE) $(POLICIES) $(TRACE)
 $(BUILD)/disco-trace:  $(BUILD)/collector/disco-trace.o $(TOOLS) $(TRACE)
 $(BUILD)/disco-sql:    $(BUILD)/collector/disco-sql.o $(TRACE)
 $(BUILD)/disco-replay: $(BUILD)/replayer/disco-replay.o $(REPLAY) $(REPORT) $(MEMORY) $(MACHINE) $(POLICIES) $(TRACE)

@@ -63,10 +63,23 @@ static char *load_machine(struct command *command)
     return command->machine_json == NULL ? say_no_memory() : NULL;
 }
 
+/* Samples say nothing of caches, and who recorded may have left out what they served. */
+static bool holds_misses(const struct trace_reader *reader)
+{
+    const struct trace_summary *summary = trace_reader_summary(reader);
+    for (uint32_t i = 0; i < summary->notes; i++) {
+        const struct trace_note *note = trace_reader_note(reader, i);
+        if (note->key != NULL && note->value != NULL && strcmp(note->key, TRACE_NOTE_INPUT) == 0 &&
+            strcmp(note->value, TRACE_NOTE_MISSES) == 0)
+            return true;
+    }
+    return summary->facts.sampled;
+}
+
 static char *make_course(struct command *command)
 {
     const struct options *options = &command->options;
-    command->misses = options->input == NULL ? trace_reader_summary(command->reader)->facts.sampled
+    command->misses = options->input == NULL ? holds_misses(command->reader)
                                              : strcmp(options->input, "misses") == 0;
     struct course_options course = {.machine = command->machine,
                                     .schedule = command->schedule,

@@ -77,7 +77,7 @@ static const struct argp_option option[] = {
     {"input", KEY_INPUT, "KIND", 0,
      "What the trace holds: references, which go through the machine's caches, or misses, which "
      "all reach memory (default: misses where the trace is a sample, which says nothing of caches, "
-     "else references)",
+     "or was recorded with --filter cache, else references)",
      1},
     {"contention", KEY_CONTENTION, "on|off", 0,
      "Queueing at memory controllers and links (default on; off: the machine's latencies, flat)",

@@ -71,6 +71,9 @@ char *trace_writer_name_stream(struct trace_writer *writer, uint32_t stream,
  * least 1. */
 char *trace_writer_refs_per_sample(struct trace_writer *writer,
                                    uint64_t refs_per_sample) MUST_CHECK;
+/* The note that its references are misses of caches already, which a replay then takes them for. */
+#define TRACE_NOTE_INPUT  "input"
+#define TRACE_NOTE_MISSES "misses"
 /* A fact for table trace_note: things counted by the source (lost records, skipped lines, ...). */
 char *trace_writer_note(struct trace_writer *writer, const char *key, const char *value) MUST_CHECK;
 
