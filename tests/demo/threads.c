@@ -8,17 +8,17 @@
  *   shared     written by all threads in turn                       -> stays, or bounces
  * Thread T runs on CPU T mod (CPUs that it may use).
  *
- * Threads work in rounds, with a barrier after each. In a round every page is visited once, by
- * the one thread that `visits` says. So who uses which page how often, and in which order, follows
+ * Threads work in rounds, with a barrier after each. In a round every page is visited once, by the
+ * one thread that do_round() says. So who uses which page how often, and in which order, follows
  * from the number of the round alone: a busy machine makes it slower, and changes nothing.
  *
  * A page is only seen by page fault sampling when its mapping is missing:
  *   - --drop: each visit begins by taking the page's mapping away (MADV_DONTNEED; the data stays
  *     in the memfd), so that every visit is seen;
- *   - without it, kernel NUMA balancing takes mappings away from time to time. The kernel does so
- *     for memory whose policy asks for it: the mappings are shared ones of a memfd (so that the
- *     kernel reports their names), for which that is set by mbind(2) with MPOL_F_NUMA_BALANCING
- *     (Linux 5.12).
+ *   - without it, kernel NUMA balancing takes mappings away from time to time, by the threads' CPU
+ *     time. The kernel does so for memory whose policy asks for it: the mappings are shared ones of
+ *     a memfd (so that the kernel reports their names), for which that is set by mbind(2) with
+ *     MPOL_F_NUMA_BALANCING (Linux 5.12).
  *
  * At the end it checks every word that it computed and says so; exit 1 when one is wrong.
  */
@@ -53,7 +53,7 @@
 #define POLICY_MEMS_ALLOWED   (1 << 2) /* of get_mempolicy(2): the nodes that we may use */
 
 struct options {
-    unsigned threads, rounds, seconds, pages, words, pause_ms;
+    unsigned threads, rounds, cpu_seconds, pages, words, pause_ms;
     bool drop;
 };
 
@@ -68,8 +68,7 @@ struct program {
     struct region table, handed, shared, private[THREADS_MAX];
     pthread_barrier_t round_done;
     sem_t started;           /* by each thread after its part of the first round */
-    _Atomic unsigned rounds; /* to do: less than options.rounds once the time is over */
-    uint64_t end_ns;
+    _Atomic unsigned rounds; /* to do: less than options.rounds once the CPU time is used */
 };
 
 struct worker {
@@ -79,11 +78,12 @@ struct worker {
     uint64_t random, table_errors;
 };
 
-static uint64_t now_ns(void)
+/* Of the calling thread; whole seconds. */
+static uint64_t used_cpu_seconds(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec;
 }
 
 static void nap(unsigned ms)
@@ -209,7 +209,7 @@ static void *work(void *argument)
         if (worker->number == 0) {
             nap(program->options.pause_ms);
             /* read by the others after the barrier: all end with this round */
-            if (now_ns() >= program->end_ns)
+            if (used_cpu_seconds() >= program->options.cpu_seconds)
                 atomic_store(&program->rounds, round + 1);
         }
         pthread_barrier_wait(&program->round_done);
@@ -302,7 +302,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         unsigned *value, least, most;
     } number[] = {
         {'t', &options->threads, 1, THREADS_MAX}, {'r', &options->rounds, 1, 1u << 30},
-        {'s', &options->seconds, 1, 3600},        {'p', &options->pages, 2, 1u << 20},
+        {'s', &options->cpu_seconds, 1, 3600},    {'p', &options->pages, 2, 1u << 20},
         {'w', &options->words, 1, 1u << 30},      {'P', &options->pause_ms, 0, 60000},
     };
     options->drop = options->drop || key == 'd';
@@ -327,7 +327,8 @@ int main(int argc, char **argv)
     static const struct argp_option known[] = {
         {"threads", 't', "N", 0, "Threads (4)", 0},
         {"rounds", 'r', "N", 0, "Rounds; in each all pages are visited once (1000)", 0},
-        {"seconds", 's', "N", 0, "End after so long, also with fewer rounds (3600)", 0},
+        {"cpu-seconds", 's', "N", 0,
+         "End with fewer rounds once the first thread has used so much CPU time (3600)", 0},
         {"pages", 'p', "N", 0, "Pages of each private buffer; the table has twice as many (256)",
          0},
         {"words", 'w', "N", 0, "Words that a visit of a page uses (16)", 0},
@@ -346,7 +347,7 @@ int main(int argc, char **argv)
     struct program program = {.options = {
                                   .threads = 4,
                                   .rounds = 1000,
-                                  .seconds = 3600,
+                                  .cpu_seconds = 3600,
                                   .pages = 256,
                                   .words = 16,
                               }};
@@ -363,7 +364,6 @@ int main(int argc, char **argv)
     pthread_barrier_init(&program.round_done, NULL, options->threads);
     sem_init(&program.started, 0, 0);
     atomic_store(&program.rounds, options->rounds);
-    program.end_ns = now_ns() + options->seconds * UINT64_C(1000000000);
     for (unsigned t = 0; t < options->threads; t++) {
         worker[t] = (struct worker){.program = &program, .number = t, .random = t};
         start_pinned(&worker[t], &allowed);
