@@ -45,6 +45,8 @@ static bool translate(struct mips_cpu *cpu, uint32_t address, enum mips_access a
     if (segment == SEGMENT_ERROR || (access == MIPS_FETCH && address & 3))
         return fault_at(cpu, store ? MIPS_EXCEPTION_ADDRESS_STORE : MIPS_EXCEPTION_ADDRESS_LOAD,
                         address, false);
+    cpu->found = MIPS_TLB_MAX;
+    cpu->found_half = 0;
     if (segment == SEGMENT_DIRECT)
         return true;
     unsigned index;
@@ -54,12 +56,15 @@ static bool translate(struct mips_cpu *cpu, uint32_t address, enum mips_access a
     const struct mips_tlb_entry *const entry = &cpu->s.tlb[index];
     /* a pair is one entry: the bit above the offset tells which */
     const uint32_t offset = entry->page_mask >> 1 | (MIPS_PAGE_BYTES - 1);
-    const uint32_t lo = entry->entry_lo[!!(address & (offset + 1))];
+    const unsigned half = !!(address & (offset + 1));
+    const uint32_t lo = entry->entry_lo[half];
     if (!(lo & ENTRYLO_V))
         return fault_at(cpu, missing, address, false);
     if (store && !(lo & ENTRYLO_D))
         return fault_at(cpu, MIPS_EXCEPTION_TLB_MODIFIED, address, false);
     *physical = ((lo >> ENTRYLO_PFN_SHIFT) * MIPS_PAGE_BYTES & ~offset) | (address & offset);
+    cpu->found = index;
+    cpu->found_half = half;
     return true;
 }
 
@@ -118,15 +123,18 @@ static uint32_t cached_index(uint32_t address)
     return address / MIPS_PAGE_BYTES % CACHED_PAGES;
 }
 
-static void remember(struct mips_cpu *cpu, struct mips_cached *table, uint32_t address,
-                     uint32_t physical, const struct mips_frame *frame)
+/* What was just translated. */
+static void remember(struct mips_cpu *cpu, bool store, uint32_t address, uint32_t physical,
+                     const struct mips_frame *frame)
 {
     const uint32_t page = address & CACHED_PAGE;
-    table[cached_index(address)] = (struct mips_cached){
+    const unsigned mode = cpu->context >> 12 & (TRANSLATION_MODES - 1);
+    cpu->cached[mode][store][cached_index(address)] = (struct mips_cached){
         .tag = page | cpu->asid_tag,
         .physical = physical & CACHED_PAGE,
         .addend = (uintptr_t)frame->host - page,
     };
+    cpu->tlb_cached[cpu->found] |= 1u << ((2 * mode + store) * 2 + cpu->found_half);
 }
 
 void mips_cached_clear(struct mips_cpu *cpu)
@@ -137,21 +145,40 @@ void mips_cached_clear(struct mips_cpu *cpu)
     for (unsigned i = 0; i < CACHED_PAGES / 4; i++)
         cpu->fetch[i].tag = CACHED_NONE;
     memset(cpu->jump, 0, sizeof cpu->jump);
+    memset(cpu->tlb_cached, 0, sizeof cpu->tlb_cached);
 }
 
-void mips_cached_drop_page(struct mips_cpu *cpu, uint32_t address)
+static void drop_fetch(struct mips_cpu *cpu, uint32_t page)
 {
-    const uint32_t page = address & CACHED_PAGE;
-    for (unsigned mode = 0; mode < TRANSLATION_MODES; mode++)
-        for (unsigned stores = 0; stores < 2; stores++) {
-            struct mips_cached *const cached = &cpu->cached[mode][stores][cached_index(page)];
-            if ((cached->tag & CACHED_PAGE) == page)
-                cached->tag = CACHED_NONE;
-        }
     struct mips_cached *const fetch = &cpu->fetch[page / MIPS_PAGE_BYTES % (CACHED_PAGES / 4)];
     if ((fetch->tag & CACHED_PAGE) == page && fetch->tag != CACHED_NONE) {
         fetch->tag = CACHED_NONE;
         mips_jump_forget(cpu, page);
+        mips_kick(cpu); /* it might be running */
+    }
+}
+
+void mips_cached_drop_entry(struct mips_cpu *cpu, unsigned index)
+{
+    const struct mips_tlb_entry *const entry = &cpu->s.tlb[index];
+    uint32_t bits = cpu->tlb_cached[index];
+    cpu->tlb_cached[index] = 0;
+    if (bits && entry->page_mask) {
+        mips_cached_clear(cpu);
+        mips_kick(cpu);
+        return;
+    }
+    for (; bits; bits &= bits - 1) {
+        const unsigned bit = (unsigned)__builtin_ctz(bits), table = bit / 2;
+        const uint32_t page = (entry->entry_hi & ENTRYHI_VPN2) + bit % 2 * MIPS_PAGE_BYTES;
+        if (bit >= CACHED_FETCH_BIT) {
+            drop_fetch(cpu, page);
+        } else {
+            struct mips_cached *const cached =
+                &cpu->cached[table / 2][table % 2][cached_index(page)];
+            if ((cached->tag & CACHED_PAGE) == page)
+                cached->tag = CACHED_NONE;
+        }
     }
 }
 
@@ -208,12 +235,34 @@ static bool page_linked(const struct mips_cpu *cpu, uint32_t physical)
 
 void mips_links_guard(struct mips_cpu *cpu)
 {
+    cpu->others_linked = false;
     for (const struct mips_cpu *other = cpu->memory->cpus; other; other = other->next)
-        if (other != cpu && other->s.link)
+        if (other != cpu && other->s.link) {
+            cpu->others_linked = true;
             drop_stores(cpu, other->s.cp0.lladdr);
+        }
 }
 
 /* ------------------------------------------------------------------------------- misses */
+
+/* 1, 2, 4 or 8 bytes: a copy of a size that the compiler knows is an instruction, not a call. */
+static void copy(uint8_t *to, const uint8_t *from, unsigned bytes)
+{
+    switch (bytes) {
+    case 1:
+        *to = *from;
+        break;
+    case 2:
+        memcpy(to, from, 2);
+        break;
+    case 4:
+        memcpy(to, from, 4);
+        break;
+    default:
+        memcpy(to, from, 8);
+        break;
+    }
+}
 
 bool mips_load(struct mips_cpu *cpu, const struct mips_op *op, uint32_t address, unsigned bytes,
                uint64_t *value)
@@ -226,8 +275,8 @@ bool mips_load(struct mips_cpu *cpu, const struct mips_op *op, uint32_t address,
     *value = 0;
     const struct mips_frame *const frame = mips_frame(cpu->memory, physical);
     if (frame) {
-        remember(cpu, cpu->load, address, physical, frame);
-        memcpy(value, frame->host + physical % MIPS_PAGE_BYTES, bytes);
+        remember(cpu, false, address, physical, frame);
+        copy((uint8_t *)value, frame->host + physical % MIPS_PAGE_BYTES, bytes);
         return true;
     }
     const struct mips_bus *const bus = &cpu->memory->bus;
@@ -247,12 +296,13 @@ bool mips_store(struct mips_cpu *cpu, const struct mips_op *op, uint32_t address
         return false;
     struct mips_frame *const frame = mips_frame(cpu->memory, physical);
     if (frame && frame->writable) {
-        memcpy(frame->host + physical % MIPS_PAGE_BYTES, &value, bytes);
+        copy(frame->host + physical % MIPS_PAGE_BYTES, (const uint8_t *)&value, bytes);
         if (frame->blocks)
             mips_code_drop(cpu->memory, physical, bytes);
-        mips_links_break(cpu->memory, cpu, physical, bytes);
-        if (!frame->blocks && !page_linked(cpu, physical))
-            remember(cpu, cpu->store, address, physical, frame);
+        if (cpu->others_linked)
+            mips_links_break(cpu->memory, cpu, physical, bytes);
+        if (!frame->blocks && !(cpu->others_linked && page_linked(cpu, physical)))
+            remember(cpu, true, address, physical, frame);
         return true;
     }
     const struct mips_bus *const bus = &cpu->memory->bus;

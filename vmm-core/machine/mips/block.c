@@ -77,6 +77,7 @@ bool mips_fetch_address(struct mips_cpu *cpu, uint32_t *physical)
         mips_jump_forget(cpu, cached->tag);
     cached->tag = tag;
     cached->physical = *physical & CACHED_PAGE;
+    cpu->tlb_cached[cpu->found] |= 1u << (CACHED_FETCH_BIT + cpu->found_half);
     return true;
 }
 

@@ -162,6 +162,12 @@ struct mips_cached {
 #define CACHED_ASID_SHIFT 4
 #define CACHED_PAGE       0xfffff000u
 
+/* Bits that say in which tables a TLB entry's translations may be: of data, (2 * mode + store) * 2 +
+ * half; of fetches, this + half. */
+#define CACHED_FETCH_BIT 16u
+
+#define TLB_BUCKETS 128u
+
 struct mips_jump {
     uint32_t address, context;
     struct mips_block *block;
@@ -192,6 +198,7 @@ struct mips_cpu {
     uint32_t asid_tag;                /* of the ASID, as in tags */
     struct mips_cached *load, *store; /* of the translation mode */
     bool taken;                       /* the condition of a branch, over its delay slot */
+    bool others_linked;               /* when it began to run, another CPU held a link */
     struct mips_block *block;         /* running */
     const struct mips_op *op;         /* inside a slow path: running */
     struct mips_fault fault;
@@ -211,7 +218,14 @@ struct mips_cpu {
     struct mips_model model;
     uint32_t number, entries, lines; /* lines: interrupt lines that are high, as bits of Cause.IP */
     uint64_t random;
+
+    /* beside the TLB's entries (tlb.c) */
     uint32_t tlb_key[MIPS_TLB_MAX], tlb_care[MIPS_TLB_MAX];
+    uint8_t tlb_bucket[TLB_BUCKETS], tlb_large, tlb_next[MIPS_TLB_MAX];
+    /* of each entry, where its translations may be cached (CACHED_FETCH_BIT); the last: of what
+     * the TLB does not translate */
+    uint32_t tlb_cached[MIPS_TLB_MAX + 1];
+    unsigned found, found_half; /* by the last translation: entry (or MIPS_TLB_MAX) and half */
 
     struct mips_cached cached[TRANSLATION_MODES][2][CACHED_PAGES];
     struct mips_cached fetch[CACHED_PAGES / 4];
@@ -287,7 +301,8 @@ bool mips_address(struct mips_cpu *cpu, const struct mips_op *op, uint32_t addre
 bool mips_address_conditional(struct mips_cpu *cpu, const struct mips_op *op, uint32_t address,
                               uint32_t *physical);
 void mips_cached_clear(struct mips_cpu *cpu);
-void mips_cached_drop_page(struct mips_cpu *cpu, uint32_t address);
+/* Translations of a TLB entry are cached no more. */
+void mips_cached_drop_entry(struct mips_cpu *cpu, unsigned index);
 /* No CPU keeps a way to store into the frame without being seen. */
 void mips_cached_drop_stores(struct mips_memory *memory, uint32_t physical);
 void mips_cached_drop_frame(struct mips_memory *memory, uint32_t physical);

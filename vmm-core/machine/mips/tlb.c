@@ -1,34 +1,79 @@
 /* The TLB: pairs of pages of 4 KiB to 256 MiB, matched by address and ASID or G.
  *
  * An entry matches where (address and ASID, against its own) differ in no bit that it cares for;
- * key and care are kept beside the entries so that a search is one comparison an entry. */
+ * key and care are kept beside the entries. Entries of pages of 4 KiB are found by a hash of their
+ * address, all others are in one list: so a miss and a write look at one or two entries. */
 #include "vmm-core/machine/mips/internal.h"
 
 #include <string.h>
 
 /* Of an entry that was never written: a bit that no address has, and that is cared for. */
 #define KEY_NEVER UINT32_C(0x100)
+#define LIST_END  MIPS_TLB_MAX
+
+static uint32_t care_of(const struct mips_tlb_entry *entry)
+{
+    const bool global = entry->entry_lo[0] & entry->entry_lo[1] & ENTRYLO_G;
+    return KEY_NEVER | (ENTRYHI_VPN2 & ~entry->page_mask) | (global ? 0 : ENTRYHI_ASID);
+}
+
+static unsigned bucket_of(uint32_t address)
+{
+    return ((address >> 13) * UINT32_C(0x9e3779b1)) >> 25; /* TLB_BUCKETS of them */
+}
+
+/* The start of the list that an entry is in. */
+static uint8_t *list_of(struct mips_cpu *cpu, const struct mips_tlb_entry *entry)
+{
+    return entry->page_mask ? &cpu->tlb_large : &cpu->tlb_bucket[bucket_of(entry->entry_hi)];
+}
+
+static void put(struct mips_cpu *cpu, unsigned index)
+{
+    const struct mips_tlb_entry *const entry = &cpu->s.tlb[index];
+    cpu->tlb_key[index] = entry->used ? entry->entry_hi : KEY_NEVER;
+    cpu->tlb_care[index] = care_of(entry);
+    if (!entry->used)
+        return;
+    uint8_t *const list = list_of(cpu, entry);
+    cpu->tlb_next[index] = *list;
+    *list = (uint8_t)index;
+}
+
+static void take(struct mips_cpu *cpu, unsigned index)
+{
+    if (!cpu->s.tlb[index].used)
+        return;
+    uint8_t *at = list_of(cpu, &cpu->s.tlb[index]);
+    while (*at != index && *at != LIST_END)
+        at = &cpu->tlb_next[*at];
+    if (*at == index)
+        *at = cpu->tlb_next[index];
+}
 
 void mips_tlb_keys(struct mips_cpu *cpu)
 {
-    for (uint32_t i = 0; i < cpu->entries; i++) {
-        const struct mips_tlb_entry *const entry = &cpu->s.tlb[i];
-        const bool global = entry->entry_lo[0] & entry->entry_lo[1] & ENTRYLO_G;
-        cpu->tlb_key[i] = entry->used ? entry->entry_hi : KEY_NEVER;
-        cpu->tlb_care[i] =
-            KEY_NEVER | (ENTRYHI_VPN2 & ~entry->page_mask) | (global ? 0 : ENTRYHI_ASID);
-    }
+    memset(cpu->tlb_bucket, LIST_END, sizeof cpu->tlb_bucket);
+    cpu->tlb_large = LIST_END;
+    for (unsigned i = 0; i < cpu->entries; i++)
+        put(cpu, i);
+}
+
+static unsigned search(const struct mips_cpu *cpu, unsigned first, uint32_t key, uint32_t care)
+{
+    unsigned i = first;
+    while (i != LIST_END && (key ^ cpu->tlb_key[i]) & care & cpu->tlb_care[i])
+        i = cpu->tlb_next[i];
+    return i;
 }
 
 bool mips_tlb_find(const struct mips_cpu *cpu, uint32_t address, unsigned *index)
 {
     const uint32_t key = (address & ENTRYHI_VPN2) | (cpu->s.cp0.entry_hi & ENTRYHI_ASID);
-    for (unsigned i = 0; i < cpu->entries; i++)
-        if (!((key ^ cpu->tlb_key[i]) & cpu->tlb_care[i])) {
-            *index = i;
-            return true;
-        }
-    return false;
+    *index = search(cpu, cpu->tlb_bucket[bucket_of(address)], key, UINT32_MAX);
+    if (*index == LIST_END)
+        *index = search(cpu, cpu->tlb_large, key, UINT32_MAX);
+    return *index != LIST_END;
 }
 
 /* The largest page that a mask's lowest bits ask for: pages grow by factors of four. */
@@ -44,53 +89,40 @@ static uint32_t legal_mask(uint32_t mask)
     return legal;
 }
 
-static bool overlaps(const struct mips_cpu *cpu, uint32_t index, const struct mips_tlb_entry *entry)
+/* Does another entry map some of the same addresses? */
+static bool overlaps(const struct mips_cpu *cpu, const struct mips_tlb_entry *entry)
 {
-    const bool global = entry->entry_lo[0] & ENTRYLO_G;
-    const uint32_t care =
-        KEY_NEVER | (ENTRYHI_VPN2 & ~entry->page_mask) | (global ? 0 : ENTRYHI_ASID);
-    for (uint32_t i = 0; i < cpu->entries; i++)
-        if (i != index && !((entry->entry_hi ^ cpu->tlb_key[i]) & care & cpu->tlb_care[i]))
+    const uint32_t care = care_of(entry);
+    if (!entry->page_mask)
+        return search(cpu, cpu->tlb_bucket[bucket_of(entry->entry_hi)], entry->entry_hi, care) !=
+                   LIST_END ||
+               search(cpu, cpu->tlb_large, entry->entry_hi, care) != LIST_END;
+    for (unsigned i = 0; i < cpu->entries; i++)
+        if (cpu->s.tlb[i].used && !((entry->entry_hi ^ cpu->tlb_key[i]) & care & cpu->tlb_care[i]))
             return true;
     return false;
 }
 
-static void forget(struct mips_cpu *cpu, const struct mips_tlb_entry *entry)
-{
-    if (!entry->used)
-        return;
-    if (entry->page_mask) {
-        mips_cached_clear(cpu);
-        return;
-    }
-    for (uint32_t i = 0; i < 2; i++)
-        if (entry->entry_lo[i] & ENTRYLO_V)
-            mips_cached_drop_page(cpu, (entry->entry_hi & ENTRYHI_VPN2) + i * MIPS_PAGE_BYTES);
-}
-
 bool mips_tlb_write(struct mips_cpu *cpu, uint32_t index, const struct mips_tlb_entry *entry)
 {
-    struct mips_tlb_entry new = *entry;
+    struct mips_tlb_entry new = {0};
     index %= cpu->entries;
-    if (new.used) {
-        new.page_mask = legal_mask(new.page_mask);
-        new.entry_hi &= (ENTRYHI_VPN2 & ~new.page_mask) | ENTRYHI_ASID;
-        const uint32_t global = new.entry_lo[0] & new.entry_lo[1] & ENTRYLO_G;
+    if (entry->used) {
+        const uint32_t global = entry->entry_lo[0] & entry->entry_lo[1] & ENTRYLO_G;
+        new.page_mask = legal_mask(entry->page_mask);
+        new.entry_hi = entry->entry_hi &((ENTRYHI_VPN2 & ~new.page_mask) | ENTRYHI_ASID);
         for (unsigned i = 0; i < 2; i++)
-            new.entry_lo[i] = (new.entry_lo[i] & ENTRYLO_WRITABLE & ~ENTRYLO_G) | global;
-        if (overlaps(cpu, index, &new))
-            return false;
-    } else {
-        memset(&new, 0, sizeof new);
+            new.entry_lo[i] = (entry->entry_lo[i] & ENTRYLO_WRITABLE & ~ENTRYLO_G) | global;
+        new.used = true;
     }
-    forget(cpu, &cpu->s.tlb[index]);
-    cpu->s.tlb[index] = new;
-    const bool global = new.entry_lo[0] & ENTRYLO_G;
-    cpu->tlb_key[index] = new.used ? new.entry_hi : KEY_NEVER;
-    cpu->tlb_care[index] =
-        KEY_NEVER | (ENTRYHI_VPN2 & ~new.page_mask) | (global ? 0 : ENTRYHI_ASID);
-    mips_kick(cpu);
-    return true;
+    take(cpu, index); /* an entry does not overlap with the one it replaces */
+    const bool well = !new.used || !overlaps(cpu, &new);
+    if (well) {
+        mips_cached_drop_entry(cpu, index);
+        cpu->s.tlb[index] = new;
+    }
+    put(cpu, index);
+    return well;
 }
 
 void mips_tlb_clear(struct mips_cpu *cpu)
@@ -109,11 +141,10 @@ void mips_tlb_drop(struct mips_cpu *cpu, uint32_t frame)
         for (unsigned half = 0; half < 2; half++)
             if (entry->entry_lo[half] & ENTRYLO_V &&
                 !((entry->entry_lo[half] >> ENTRYLO_PFN_SHIFT ^ frame) & ~offset)) {
-                forget(cpu, entry);
+                mips_cached_drop_entry(cpu, i);
                 entry->entry_lo[half] &= ~ENTRYLO_V;
             }
     }
-    mips_kick(cpu);
 }
 
 static bool write_from_registers(struct mips_cpu *cpu, uint32_t index)
