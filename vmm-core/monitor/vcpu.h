@@ -84,7 +84,7 @@ struct vcpu *vcpu_new(const struct vcpu_options *options, const struct vcpu_owne
 void vcpu_free(struct vcpu *vcpu);
 
 /* Boot state in kernel mode at `pc`, a0..a3 as given; virtual TLB and registers as after vcpu_new(). Not while it is
- * loaded. */
+ * loaded; the next load is with `stayed` false. */
 void vcpu_start(struct vcpu *vcpu, uint32_t pc, uint32_t sp, const uint32_t arguments[4]);
 
 /* ------------------------------------------------------------------------------ on a CPU */
