@@ -25,6 +25,7 @@ struct owner {
     bool reluctant;        /* writable entries for stores alone */
     bool says;             /* what is answered */
     int interrupt;         /* a line to raise, or -1 */
+    bool drops_code;       /* takes frame 30 away, where the program is */
     bool one_entry;        /* all pages go to one entry, so that nearly every access misses */
     struct stream *stream; /* hands on what was recorded */
 };
@@ -85,6 +86,8 @@ static bool miss(void *data, struct mips_cpu *cpu, uint32_t address, enum mips_a
         };
         assert_true(mips_tlb_write(cpu, owner->one_entry ? access == MIPS_FETCH : pair, &entry));
     }
+    if (owner->drops_code && access != MIPS_FETCH)
+        mips_tlb_drop(cpu, 30);
     if (owner->interrupt >= 0)
         mips_set_interrupt(cpu, (unsigned)owner->interrupt, true);
     if (owner->stream)
@@ -249,6 +252,33 @@ static void a_dropped_frame_is_gone_in_its_half_alone(void **state)
     }
 }
 
+static void a_page_dropped_while_it_runs_is_fetched_anew(void **state)
+{
+    struct fixture *const f = *state;
+    struct owner owner = owner_of(f);
+    owner.drops_code = true;
+    mips_on_miss(f->cpu, &owner, miss);
+    static const uint32_t code[] = {BEQ(4, 5, 2), ADDIU(4, 4, 4), LW(6, 0, 7), BEQ(0, 0, 0xfffc),
+                                    NOP};
+    for (unsigned i = 0; i < sizeof code / sizeof *code; i++)
+        put_word(f, 30 * MIPS_PAGE_BYTES + 4 * i, code[i]);
+    f->s->r[5] = 64;
+    f->s->r[7] = MAPPED;
+    f->s->pc = MAPPED + 14 * MIPS_PAGE_BYTES;
+    mips_run(f->cpu, 5); /* the first time around: the page, then the load, which takes it away */
+    assert_int_equal(owner.asked, 2);
+    mips_run(f->cpu, 1);
+    assert_int_equal(owner.asked, 3);
+    assert_int_equal(owner.access, MIPS_FETCH);
+    /* and in the middle of a run of blocks that know each other */
+    mips_run(f->cpu, 18);
+    assert_int_equal(owner.asked, 3);
+    f->s->r[7] = MAPPED + 2 * MIPS_PAGE_BYTES;
+    mips_run(f->cpu, 12);
+    assert_int_equal(owner.asked, 5);
+    assert_int_equal(owner.access, MIPS_FETCH);
+}
+
 /* A loop over pages: loads and stores behind each other, in a delay slot, in halves; LL and SC; and
  * its code on a mapped page. */
 static void run_loop_of_misses(struct fixture *f, struct owner *owner, struct stream *stream)
@@ -346,6 +376,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_store_to_what_is_not_writable_asks, start, stop),
         cmocka_unit_test_setup_teardown(a_failing_sc_asks_for_a_load, start, stop),
         cmocka_unit_test_setup_teardown(a_dropped_frame_is_gone_in_its_half_alone, start, stop),
+        cmocka_unit_test_setup_teardown(a_page_dropped_while_it_runs_is_fetched_anew, start, stop),
         cmocka_unit_test_setup_teardown(handing_on_at_misses_keeps_the_order, start, stop),
         cmocka_unit_test_setup_teardown(the_missing_instruction_is_fetched_by_then, start, stop),
     };

@@ -89,8 +89,8 @@ static uint32_t legal_mask(uint32_t mask)
     return legal;
 }
 
-/* Does another entry map some of the same addresses? */
-static bool overlaps(const struct mips_cpu *cpu, const struct mips_tlb_entry *entry)
+/* Does an entry other than `index`, which is in no list now, map some of the same addresses? */
+static bool overlaps(const struct mips_cpu *cpu, unsigned index, const struct mips_tlb_entry *entry)
 {
     const uint32_t care = care_of(entry);
     if (!entry->page_mask)
@@ -98,7 +98,7 @@ static bool overlaps(const struct mips_cpu *cpu, const struct mips_tlb_entry *en
                    LIST_END ||
                search(cpu, cpu->tlb_large, entry->entry_hi, care) != LIST_END;
     for (unsigned i = 0; i < cpu->entries; i++)
-        if (cpu->s.tlb[i].used && !((entry->entry_hi ^ cpu->tlb_key[i]) & care & cpu->tlb_care[i]))
+        if (i != index && !((entry->entry_hi ^ cpu->tlb_key[i]) & care & cpu->tlb_care[i]))
             return true;
     return false;
 }
@@ -115,8 +115,8 @@ bool mips_tlb_write(struct mips_cpu *cpu, uint32_t index, const struct mips_tlb_
             new.entry_lo[i] = (entry->entry_lo[i] & ENTRYLO_WRITABLE & ~ENTRYLO_G) | global;
         new.used = true;
     }
-    take(cpu, index); /* an entry does not overlap with the one it replaces */
-    const bool well = !new.used || !overlaps(cpu, &new);
+    take(cpu, index);
+    const bool well = !new.used || !overlaps(cpu, index, &new);
     if (well) {
         mips_cached_drop_entry(cpu, index);
         cpu->s.tlb[index] = new;
