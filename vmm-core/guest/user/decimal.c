@@ -87,15 +87,16 @@ void decimal_of(struct decimal *decimal, double value)
         exponent = 1;
     load(&number, fraction);
     exponent -= 1023 + 52;
-    for (; exponent > 0; exponent -= DOUBLINGS)
-        double_times(&number, exponent < DOUBLINGS ? exponent : DOUBLINGS);
-    for (; exponent < 0; exponent += HALVINGS)
-        halve_times(&number, -exponent < HALVINGS ? -exponent : HALVINGS);
+    for (int left = exponent; left > 0; left -= DOUBLINGS)
+        double_times(&number, left < DOUBLINGS ? left : DOUBLINGS);
+    for (int left = -exponent; left > 0; left -= HALVINGS)
+        halve_times(&number, left < HALVINGS ? left : HALVINGS);
     store(decimal, &number);
 }
 
 void decimal_round(struct decimal *decimal, int count)
 {
+    char *digits = decimal->digits;
     bool up;
 
     if (count >= decimal->count)
@@ -104,19 +105,15 @@ void decimal_round(struct decimal *decimal, int count)
         decimal->count = 0;
         return;
     }
-    up = decimal->digits[count] > '5' ||
-         (decimal->digits[count] == '5' &&
-          (decimal->count > count + 1 || (count && (decimal->digits[count - 1] & 1))));
-    decimal->count = count;
-    if (up) {
-        while (count && decimal->digits[count - 1] == '9')
-            count--;
-        if (count) {
-            decimal->digits[count - 1]++;
-        } else {
-            decimal->digits[count++] = '1';
-            decimal->point++;
-        }
-        decimal->count = count;
+    up = digits[count] > '5' || (digits[count] == '5' && (decimal->count > count + 1 ||
+                                                          (count && (digits[count - 1] & 1))));
+    while (count && digits[count - 1] == (up ? '9' : '0'))
+        count--;
+    if (up && count) {
+        digits[count - 1]++;
+    } else if (up) {
+        digits[count++] = '1';
+        decimal->point++;
     }
+    decimal->count = count;
 }
