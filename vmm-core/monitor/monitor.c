@@ -212,7 +212,7 @@ static char *make(struct monitor *monitor)
         vcpus += options->vm[v].vcpus;
         pages += options->vm[v].pages;
     }
-    char *error = ram_init(&monitor->ram, machine, options->hal ? vcpus : 0);
+    char *error = ram_init(&monitor->ram, machine, pages, options->hal ? vcpus : 0);
     if (!error)
         error = physical_new(&(struct physical_options){.machine = machine,
                                                         .ram = &monitor->ram,

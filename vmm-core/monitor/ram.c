@@ -5,7 +5,7 @@
 
 #include "vmm-core/monitor/say.h"
 
-char *ram_init(struct ram *ram, const struct machine *machine, uint32_t extra)
+char *ram_init(struct ram *ram, const struct machine *machine, uint32_t pages, uint32_t extra)
 {
     uint64_t limit = extra;
     for (uint32_t node = 0; node < machine->nodes; node++)
@@ -18,8 +18,11 @@ char *ram_init(struct ram *ram, const struct machine *machine, uint32_t extra)
     void *const bytes = mmap(NULL, (size_t)ram->limit * MIPS_PAGE_BYTES, PROT_READ | PROT_WRITE,
                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     ram->bytes = bytes == MAP_FAILED ? NULL : bytes;
-    if (!ram->memory || !ram->bytes)
+    ram->mapped = calloc(ram->limit, sizeof *ram->mapped);
+    if (!ram->memory || !ram->bytes || !ram->mapped)
         return monitor_no_memory();
+    for (uint32_t frame = 0; frame < pages; frame++)
+        (void)ram_own(ram, frame);
     for (uint32_t frame = ram->limit - extra; frame < ram->limit; frame++)
         mips_memory_map(ram->memory, frame, ram_bytes(ram, frame), false);
     return NULL;
@@ -28,20 +31,26 @@ char *ram_init(struct ram *ram, const struct machine *machine, uint32_t extra)
 void ram_done(struct ram *ram)
 {
     mips_memory_free(ram->memory);
+    free(ram->mapped);
     if (ram->bytes)
         (void)munmap(ram->bytes, (size_t)ram->limit * MIPS_PAGE_BYTES);
 }
 
 bool ram_own(struct ram *ram, uint32_t frame)
 {
-    return frame < ram->limit - ram->extra &&
-           mips_memory_map(ram->memory, frame, ram_bytes(ram, frame), true);
+    if (frame >= ram->limit - ram->extra)
+        return false;
+    if (!ram->mapped[frame])
+        ram->mapped[frame] = mips_memory_map(ram->memory, frame, ram_bytes(ram, frame), true);
+    return ram->mapped[frame];
 }
 
 void ram_disown(struct ram *ram, uint32_t frame)
 {
-    if (frame < ram->limit - ram->extra)
-        mips_memory_map(ram->memory, frame, NULL, false);
+    if (frame >= ram->limit - ram->extra)
+        return;
+    ram->mapped[frame] = false;
+    mips_memory_map(ram->memory, frame, NULL, false);
 }
 
 void ram_written(struct ram *ram, uint32_t frame)

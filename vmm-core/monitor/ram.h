@@ -18,15 +18,17 @@
 struct ram {
     struct mips_memory *memory;
     uint8_t *bytes;
+    bool *mapped;          /* [limit] the CPUs find it */
     uint32_t limit;        /* frames that there can be */
     uint32_t extra;        /* the last so many are no part of the machine's memory */
     struct mips_cpu **cpu; /* [cpus] whose TLBs hold translations */
     uint32_t cpus;
 };
 
-/* `extra` frames beyond those of the machine's nodes, from ram->limit - extra on, for what is not
+/* The first `pages` frames are expected to be used: as long as there is no CPU, mapping them costs nothing.
+ * `extra` frames beyond those of the machine's nodes, from ram->limit - extra on, for what is not
  * guests' memory; mapped, and read-only for guests. NULL, or one line. */
-char *ram_init(struct ram *ram, const struct machine *machine, uint32_t extra)
+char *ram_init(struct ram *ram, const struct machine *machine, uint32_t pages, uint32_t extra)
     __attribute__((warn_unused_result));
 /* After all CPUs have been freed. */
 void ram_done(struct ram *ram);

@@ -61,10 +61,13 @@ void schedule_stop(struct vm *vm)
 
 /* ---- choosing ---------------------------------------------------------------------------------- */
 
-static bool timer_is_due(const struct processor *processor, uint64_t time)
+/* Machine time at which the vCPU's timer ends its waiting; UINT64_MAX: it does not. */
+static uint64_t timer_due(const struct processor *processor)
 {
-    return processor->state == PROCESSOR_WAITING && vcpu_wakes_by_timer(processor->vcpu) &&
-           vcpu_until_timer(processor->vcpu) <= waited(processor, time);
+    if (processor->state != PROCESSOR_WAITING || !vcpu_wakes_by_timer(processor->vcpu))
+        return UINT64_MAX;
+    const uint64_t until = vcpu_until_timer(processor->vcpu);
+    return until < UINT64_MAX - processor->since ? processor->since + until : UINT64_MAX;
 }
 
 static bool may_leave(const struct monitor *monitor, const struct processor *processor,
@@ -81,7 +84,7 @@ static struct processor *choose(struct monitor *monitor, uint32_t cpu)
     struct processor *own = NULL, *other = NULL;
     for (uint32_t i = 0; i < monitor->streams; i++) {
         struct processor *const it = monitor->processor[i];
-        if (it->cpu == cpu && timer_is_due(it, time))
+        if (it->cpu == cpu && timer_due(it) <= time)
             schedule_wake(it);
         if (it->state != PROCESSOR_READY)
             continue;
@@ -101,7 +104,7 @@ static struct processor *next(struct monitor *monitor, uint32_t cpu)
 {
     struct seat *const seat = &monitor->seat[cpu];
     struct processor *const loaded = seat->loaded;
-    if (loaded && timer_is_due(loaded, time_of(monitor)))
+    if (loaded && timer_due(loaded) <= time_of(monitor))
         schedule_wake(loaded);
     if (loaded && loaded->state == PROCESSOR_READY && loaded->cpu == cpu) {
         if (seat->slice_left)
@@ -198,6 +201,20 @@ static void run(struct monitor *monitor, uint32_t cpu, struct processor *process
     monitor->counts.instructions += ran;
 }
 
+/* To its next timer, or to the end of its part of the round. */
+static void idle(struct monitor *monitor, uint32_t cpu)
+{
+    const uint64_t time = time_of(monitor), end = monitor->now + monitor->quantum;
+    uint64_t until = end;
+    for (uint32_t i = 0; i < monitor->streams; i++) {
+        const uint64_t due = timer_due(monitor->processor[i]);
+        if (monitor->processor[i]->cpu == cpu && due > time && due < until)
+            until = due;
+    }
+    monitor->seat[cpu].idle += until - time;
+    monitor->passed += until - time;
+}
+
 static bool is_over(const struct monitor *monitor)
 {
     return monitor->failure || monitor->exited == monitor->options.vms;
@@ -211,13 +228,12 @@ static bool round_of(struct monitor *monitor)
         monitor->passed = 0;
         while (monitor->passed < monitor->quantum && !is_over(monitor)) {
             struct processor *const processor = next(monitor, cpu);
-            if (!processor)
-                break;
-            any = true;
-            run(monitor, cpu, processor);
+            any |= processor != NULL;
+            if (processor)
+                run(monitor, cpu, processor);
+            else
+                idle(monitor, cpu);
         }
-        if (!is_over(monitor))
-            monitor->seat[cpu].idle += monitor->quantum - monitor->passed;
     }
     monitor->passed = 0;
     monitor->now += monitor->quantum;
@@ -229,12 +245,9 @@ static void skip_rounds(struct monitor *monitor)
 {
     uint64_t wake = UINT64_MAX;
     for (uint32_t i = 0; i < monitor->streams; i++) {
-        const struct processor *const it = monitor->processor[i];
-        if (it->state != PROCESSOR_WAITING || !vcpu_wakes_by_timer(it->vcpu))
-            continue;
-        const uint64_t until = vcpu_until_timer(it->vcpu);
-        if (until < UINT64_MAX - it->since && it->since + until < wake)
-            wake = it->since + until;
+        const uint64_t due = timer_due(monitor->processor[i]);
+        if (due < wake)
+            wake = due;
     }
     if (wake == UINT64_MAX || wake < monitor->now)
         return;
