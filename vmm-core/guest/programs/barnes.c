@@ -197,15 +197,24 @@ static void sum_children(struct barnes *b, struct cell *cell)
         int32_t child = cell->child[octant];
         if (child == 0)
             continue;
-        const struct body *body = child < 0 ? &b->bodies[body_of_child(child)] : NULL;
-        const struct cell *part = child > 0 ? &b->cells[child] : NULL;
-        double part_mass = part != NULL ? part->mass : body->mass;
-        const double *part_at = part != NULL ? part->at : body->at;
+        double part_mass;
+        const double *part_at;
+        if (child < 0) {
+            const struct body *body = &b->bodies[body_of_child(child)];
+            part_mass = body->mass;
+            part_at = body->at;
+            cost += body->cost;
+            bodies++;
+        } else {
+            const struct cell *part = &b->cells[child];
+            part_mass = part->mass;
+            part_at = part->at;
+            cost += part->cost;
+            bodies += part->bodies;
+        }
         mass += part_mass;
         for (int axis = 0; axis < 3; axis++)
             at[axis] += part_mass * part_at[axis];
-        cost += part != NULL ? part->cost : body->cost;
-        bodies += part != NULL ? part->bodies : 1;
     }
     cell->mass = mass;
     for (int axis = 0; axis < 3; axis++)
@@ -355,7 +364,7 @@ static void move(struct worker *w)
 static void work(int me, void *argument)
 {
     struct barnes *b = argument;
-    struct worker w = {.b = b, .me = me, .owned = b->owned + (uint32_t)me * b->owned_row};
+    struct worker w = {.b = b, .me = me, .owned = b->owned + (size_t)me * b->owned_row};
     make_bodies(&w);
     for (int step = 0; step < b->steps; step++) {
         one_step(&w);
@@ -385,6 +394,7 @@ int main(int argc, char **argv)
         PROGRAM_THREADS(threads),
     };
     program_arguments(argc, argv, program_about, options, sizeof options / sizeof *options);
+    threads = program_per_cpu(threads);
 
     uint32_t page_words = DISCO_PAGE_BYTES / sizeof(uint32_t);
     struct barnes b = {.threads = threads,

@@ -98,7 +98,8 @@ static uint32_t reversed(uint32_t value, int bits)
 /* An FFT in place; sign -1 is the inverse, not divided by the side. */
 static void transform_row(const struct fft *f, struct number *row, double sign)
 {
-    uint32_t side = f->side;
+    const struct number *roots = f->roots;
+    size_t side = f->side;
     for (uint32_t i = 0; i < side; i++) {
         uint32_t j = reversed(i, f->log2_side);
         if (i < j) {
@@ -107,10 +108,10 @@ static void transform_row(const struct fft *f, struct number *row, double sign)
             row[j] = swap;
         }
     }
-    for (uint32_t half = 1, stride = side / 2; half < side; half *= 2, stride /= 2)
-        for (uint32_t start = 0; start < side; start += 2 * half)
-            for (uint32_t k = 0; k < half; k++) {
-                struct number w = f->roots[k * stride], *low = &row[start + k], *high = low + half;
+    for (size_t half = 1, stride = side / 2; half < side; half *= 2, stride /= 2)
+        for (size_t start = 0; start < side; start += 2 * half)
+            for (size_t k = 0; k < half; k++) {
+                struct number w = roots[k * stride], *low = &row[start + k], *high = low + half;
                 w.im *= sign;
                 struct number product = times(*high, w), sum = *low;
                 *low = (struct number){sum.re + product.re, sum.im + product.im};
@@ -121,23 +122,24 @@ static void transform_row(const struct fft *f, struct number *row, double sign)
 /* points -> points, by way of transposed */
 static void transform(struct fft *f, uint32_t first, uint32_t end, double sign)
 {
+    size_t side = f->side;
     transpose(f, f->points, f->transposed, first, end);
     for (uint32_t row = first; row < end; row++) {
-        struct number *numbers = f->transposed + row * f->side;
-        const struct number *twiddles = f->twiddles + row * f->side;
+        struct number *numbers = f->transposed + row * side;
+        const struct number *twiddles = f->twiddles + row * side;
         transform_row(f, numbers, sign);
-        for (uint32_t i = 0; i < f->side; i++)
+        for (size_t i = 0; i < side; i++)
             numbers[i] = times(numbers[i], (struct number){twiddles[i].re, twiddles[i].im * sign});
     }
     disco_barrier_wait(&f->barrier);
     transpose(f, f->transposed, f->points, first, end);
     for (uint32_t row = first; row < end; row++)
-        transform_row(f, f->points + row * f->side, sign);
+        transform_row(f, f->points + row * side, sign);
     disco_barrier_wait(&f->barrier);
     transpose(f, f->points, f->transposed, first, end);
     disco_barrier_wait(&f->barrier);
-    memcpy(f->points + first * f->side, f->transposed + first * f->side,
-           (end - first) * f->side * sizeof *f->points);
+    memcpy(f->points + first * side, f->transposed + first * side,
+           (end - first) * side * sizeof *f->points);
     disco_barrier_wait(&f->barrier);
 }
 
@@ -206,6 +208,7 @@ int main(int argc, char **argv)
         PROGRAM_THREADS(threads),
     };
     program_arguments(argc, argv, program_about, options, sizeof options / sizeof *options);
+    threads = program_per_cpu(threads);
     if (log2_points % 2 != 0) {
         printf("fft: --log2-points has to be even: the points are a square\n");
         return 2;

@@ -212,6 +212,7 @@ int main(int argc, char **argv)
         PROGRAM_THREADS(threads),
     };
     program_arguments(argc, argv, program_about, options, sizeof options / sizeof *options);
+    threads = program_per_cpu(threads);
     if (size % block != 0) {
         printf("lu: --size has to be a multiple of --block\n");
         return 2;

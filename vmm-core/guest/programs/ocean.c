@@ -25,7 +25,6 @@ PROGRAM_ABOUT("ocean: multigrid relaxation of a grid (SPLASH-2 ocean): bands of 
 #define CYCLES_MAX    40
 #define REDUCTION     1e-10
 #define TOLERANCE     1e-8
-#define LINE_REALS    16
 
 struct level {
     uint32_t side;      /* intervals; points are 0 .. side, of which 0 and side are the edge */
@@ -33,10 +32,15 @@ struct level {
     double step_square; /* of the distance between points */
 };
 
+/* A line of 128 bytes: no two threads share one. */
+struct padded_real {
+    double value, unused[15];
+};
+
 struct ocean {
     int threads, levels, cycles_max;
     struct level level[LEVELS_MAX];
-    double *largest; /* [thread * LINE_REALS] */
+    struct padded_real *largest; /* [thread] */
     double error;
     int cycles;
     uint32_t answer;
@@ -69,7 +73,7 @@ static double right_side(const struct level *l, uint32_t row, uint32_t column)
 /* One sweep over the points of a colour: each becomes what its neighbours ask for. */
 static void sweep(const struct level *l, struct band band, uint32_t colour)
 {
-    uint32_t width = l->side + 1;
+    size_t width = l->side + 1;
     for (uint32_t row = band.first; row < band.end; row++) {
         double *u = l->u + row * width;
         const double *above = u - width, *below = u + width, *f = l->f + row * width;
@@ -89,7 +93,7 @@ static void relax(struct ocean *o, const struct level *l, struct band band, int 
 /* f plus the Laplacian of u; the largest of the band. */
 static double find_residual(const struct level *l, struct band band)
 {
-    uint32_t width = l->side + 1;
+    size_t width = l->side + 1;
     double largest = 0, scale = 1 / l->step_square;
     for (uint32_t row = band.first; row < band.end; row++) {
         const double *u = l->u + row * width, *above = u - width, *below = u + width;
@@ -109,10 +113,10 @@ static double find_residual(const struct level *l, struct band band)
 static void restrict_residual(const struct level *fine, const struct level *coarse,
                               struct band band)
 {
-    uint32_t width = fine->side + 1;
+    size_t width = fine->side + 1;
     for (uint32_t row = band.first; row < band.end; row++)
         for (uint32_t c = 1; c < coarse->side; c++) {
-            const double *r = fine->r + 2 * row * width + 2 * c;
+            const double *r = fine->r + 2 * (row * width + c);
             const double *above = r - width, *below = r + width;
             coarse->f[row * (coarse->side + 1) + c] =
                 0.25 * r[0] + 0.125 * (r[-1] + r[1] + above[0] + below[0]) +
@@ -124,7 +128,7 @@ static void restrict_residual(const struct level *fine, const struct level *coar
 /* Adds the coarse correction to the fine solution, linearly between coarse points. */
 static void correct(const struct level *coarse, const struct level *fine, struct band band)
 {
-    uint32_t width = coarse->side + 1;
+    size_t width = coarse->side + 1;
     for (uint32_t row = band.first; row < band.end; row++)
         for (uint32_t c = 1; c < fine->side; c++) {
             const double *from = coarse->u + row / 2 * width + c / 2;
@@ -153,10 +157,10 @@ static double cycle(struct ocean *o, int me)
         disco_barrier_wait(&o->barrier);
         relax(o, l, band_of(o, l, me), SWEEPS);
     }
-    o->largest[me * LINE_REALS] = find_residual(&o->level[0], band_of(o, &o->level[0], me));
+    o->largest[me].value = find_residual(&o->level[0], band_of(o, &o->level[0], me));
     disco_barrier_wait(&o->barrier);
     for (int t = 0; t < o->threads; t++)
-        largest = o->largest[t * LINE_REALS] > largest ? o->largest[t * LINE_REALS] : largest;
+        largest = o->largest[t].value > largest ? o->largest[t].value : largest;
     disco_barrier_wait(&o->barrier);
     return largest;
 }
@@ -209,6 +213,7 @@ int main(int argc, char **argv)
         PROGRAM_THREADS(threads),
     };
     program_arguments(argc, argv, program_about, options, sizeof options / sizeof *options);
+    threads = program_per_cpu(threads);
     if (!is_power_of_2(side)) {
         printf("ocean: --side has to be a power of 2\n");
         return 2;
@@ -229,7 +234,7 @@ int main(int argc, char **argv)
         l->r = disco_alloc(bytes, name);
         o.levels++;
     }
-    o.largest = disco_alloc((size_t)threads * LINE_REALS * sizeof *o.largest, "largest");
+    o.largest = disco_alloc((size_t)threads * sizeof *o.largest, "largest");
     disco_barrier_init(&o.barrier, threads);
     disco_parallel(threads, work, &o);
 

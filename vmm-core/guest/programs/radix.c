@@ -17,21 +17,24 @@
 
 PROGRAM_ABOUT("radix: parallel radix sort of integers (SPLASH-2 radix): two write-shared arrays");
 
-#define LINE_WORDS 32 /* 128 bytes: no two threads share a line */
+/* Lines of 128 bytes: no two threads share one. */
+struct padded_word {
+    uint32_t word, unused[31];
+};
 
 struct thread_results {
     uint32_t sum_before, mixed_before, sum_after, mixed_after, answer;
     bool sorted;
-    uint32_t unused[LINE_WORDS - 6];
+    uint32_t unused[26];
 };
 
 struct radix {
     int threads;
     uint32_t count, seed, key_bits, digit_bits, digits;
-    uint32_t row;        /* words from one thread's ranks to the next's: whole pages */
-    uint32_t *keys[2];   /* from and to, in turns */
-    uint32_t *ranks;     /* [thread][digit] */
-    uint32_t *digit_sum; /* [thread * LINE_WORDS]: keys with one of the thread's digits */
+    size_t row;                    /* words from one thread's ranks to the next's: whole pages */
+    uint32_t *keys[2];             /* from and to, in turns */
+    uint32_t *ranks;               /* [thread][digit] */
+    struct padded_word *digit_sum; /* [thread]: keys with one of the thread's digits */
     struct thread_results *results;
     struct disco_barrier barrier;
 };
@@ -64,11 +67,11 @@ static void rank_my_digits(struct radix *r, int me)
     uint32_t end = program_part(r->digits, me + 1, r->threads), rank = 0;
     for (uint32_t digit = program_part(r->digits, me, r->threads); digit < end; digit++)
         for (int t = 0; t < r->threads; t++) {
-            uint32_t *cell = &r->ranks[(uint32_t)t * r->row + digit], count = *cell;
+            uint32_t *cell = &r->ranks[(size_t)t * r->row + digit], count = *cell;
             *cell = rank;
             rank += count;
         }
-    r->digit_sum[(uint32_t)me * LINE_WORDS] = rank;
+    r->digit_sum[me].word = rank;
 }
 
 /* Adds to this thread's ranks the keys with digits of threads before. */
@@ -79,7 +82,7 @@ static void finish_my_ranks(const struct radix *r, uint32_t *ranks)
         uint32_t end = program_part(r->digits, t + 1, r->threads);
         for (uint32_t digit = program_part(r->digits, t, r->threads); digit < end; digit++)
             ranks[digit] += before;
-        before += r->digit_sum[(uint32_t)t * LINE_WORDS];
+        before += r->digit_sum[t].word;
     }
 }
 
@@ -119,7 +122,7 @@ static void work(int me, void *argument)
     struct radix *r = argument;
     uint32_t first = program_part(r->count, me, r->threads);
     uint32_t end = program_part(r->count, me + 1, r->threads);
-    uint32_t *ranks = r->ranks + (uint32_t)me * r->row;
+    uint32_t *ranks = r->ranks + (size_t)me * r->row;
     int from = 0;
 
     make_keys(r, me, first, end);
@@ -147,6 +150,7 @@ int main(int argc, char **argv)
         PROGRAM_THREADS(threads),
     };
     program_arguments(argc, argv, program_about, options, sizeof options / sizeof *options);
+    threads = program_per_cpu(threads);
 
     struct radix r = {
         .threads = threads,
@@ -157,11 +161,11 @@ int main(int argc, char **argv)
         .digits = 1u << digit_bits,
     };
     uint32_t page_words = DISCO_PAGE_BYTES / 4;
-    r.row = (r.digits + page_words - 1) / page_words * page_words;
+    r.row = (size_t)(r.digits + page_words - 1) / page_words * page_words;
     r.keys[0] = disco_alloc(r.count * sizeof(uint32_t), "keys 0");
     r.keys[1] = disco_alloc(r.count * sizeof(uint32_t), "keys 1");
     r.ranks = disco_alloc((size_t)threads * r.row * sizeof(uint32_t), "ranks");
-    r.digit_sum = disco_alloc((size_t)threads * LINE_WORDS * sizeof(uint32_t), "digit sums");
+    r.digit_sum = disco_alloc((size_t)threads * sizeof *r.digit_sum, "digit sums");
     r.results = disco_alloc((size_t)threads * sizeof *r.results, "results");
     disco_barrier_init(&r.barrier, threads);
     disco_parallel(threads, work, &r);

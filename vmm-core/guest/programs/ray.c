@@ -369,12 +369,13 @@ int main(int argc, char **argv)
         PROGRAM_THREADS(threads),
     };
     program_arguments(argc, argv, program_about, options, sizeof options / sizeof *options);
+    threads = program_per_cpu(threads);
 
     struct tracer t = {.threads = threads, .side = (uint32_t)side};
     t.tiles_in_row = (t.side + TILE - 1) / TILE;
     t.scene.count = (uint32_t)count;
     t.scene.spheres = disco_alloc(t.scene.count * sizeof *t.scene.spheres, "spheres");
-    t.scene.boxes = disco_alloc(2 * t.scene.count * sizeof *t.scene.boxes, "boxes");
+    t.scene.boxes = disco_alloc((size_t)t.scene.count * 2 * sizeof *t.scene.boxes, "boxes");
     t.scene.order = disco_alloc(t.scene.count * sizeof *t.scene.order, "order");
     t.queues = disco_alloc((size_t)threads * sizeof *t.queues, "queues");
     t.image = disco_alloc((size_t)t.side * t.side * sizeof *t.image, "image");
