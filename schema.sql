@@ -77,7 +77,9 @@ CREATE TABLE trace_block (
   codec INTEGER NOT NULL,           -- version of the encoding
   first_ref INTEGER NOT NULL,       -- ordinal in the trace of its first reference
   refs INTEGER NOT NULL,            -- references in it
-  events INTEGER NOT NULL,          -- other events in it
+  events INTEGER NOT NULL,          -- other events in it, as table events gives them back: dispatch, idle,
+                                    -- time, asid, map, unmap, fork, exit, share; of a monitor's guests tlbwrite, dma, zero,
+                                    -- free, service (kind, times). Arguments: collector/trace/event.h
   first_time INTEGER NOT NULL,      -- time of its first reference (ordinal where there is no clock)
   last_time INTEGER NOT NULL,       -- time of its last reference
   min_addr INTEGER NOT NULL,        -- lowest address in it, as unsigned 64 bits held in a signed integer
@@ -135,7 +137,9 @@ CREATE TABLE run_cpu (
   run_id INTEGER NOT NULL REFERENCES run, -- the run
   cpu INTEGER NOT NULL,             -- CPU of the machine
   node INTEGER NOT NULL,            -- its node
-  counter TEXT NOT NULL,            -- name of a counter, or of a time account (then it ends in _ns)
+  counter TEXT NOT NULL,            -- name of a counter, or of a time account (then it ends in _ns); of a monitor's
+                                    -- trace too what it did for guests: zeroed_pages, dma_pages, freed_pages,
+                                    -- privileged, tlb_writes, reflections, monitor_refills, monitor_calls, interrupts
                                     -- of its caches: accesses and misses by level and kind, as L1_data_misses
   value INTEGER NOT NULL,           -- its sum over the run; exact, in ns for accounts
   PRIMARY KEY (run_id, cpu, counter)

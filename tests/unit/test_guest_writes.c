@@ -139,6 +139,18 @@ static void an_entry_with_both_global_bits_is_every_spaces(void **state)
     stop(&f);
 }
 
+static void a_global_entry_takes_the_place_of_what_a_space_shows_there(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    well(memory_share(f.memory, 0, PPN(9) * PAGE, 1, 0x400 * PAGE, PAGE));
+    write(&f, 1, 0x400, LO(5, VALID | GLOBAL), LO(6, VALID | GLOBAL));
+    for (uint32_t space = 0; space <= 2; space++)
+        assert_int_equal(find(&f, space, 0x400), find(&f, 0, PPN(5)));
+    stop(&f);
+}
+
 static void all_spaces_follow_the_kernels_range(void **state)
 {
     (void)state;
@@ -307,6 +319,7 @@ int main(void)
         cmocka_unit_test(a_page_of_nobody_is_freed_when_the_guest_maps_another),
         cmocka_unit_test(what_the_guest_does_not_map_is_left_alone),
         cmocka_unit_test(an_entry_with_both_global_bits_is_every_spaces),
+        cmocka_unit_test(a_global_entry_takes_the_place_of_what_a_space_shows_there),
         cmocka_unit_test(all_spaces_follow_the_kernels_range),
         cmocka_unit_test(a_space_may_map_a_page_of_the_kernels_range_for_itself),
         cmocka_unit_test(larger_pages_map_all_that_they_hold),
