@@ -1,8 +1,9 @@
 #include "collector/trace/writer.h"
 
-#include "collector/trace/encoder.h"
+#include "collector/trace/pipeline.h"
 #include "collector/trace/writer-file.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,30 +18,36 @@
 #define PAGE_BYTES_LEAST 512u
 #define PAGE_BYTES_MOST  (1u << 30)
 
-/* One block is open. When it is full it goes to the encoder, and into the file when the next is
- * full; a commit stores both, the open one as far as it has come, under the number that the full
- * one takes over. So what ends up in the file does not depend on the clock: the same input gives
- * the same blocks. */
-struct trace_writer {
+/* What goes into the file: under `lock`, by the thread that takes blocks from the pipeline and by the
+ * one that records. */
+struct filing {
+    pthread_mutex_t lock;
     struct writer_file *file;
-    struct encoder *encoder;
     struct page_counts *counts;
-    struct ref_block *block; /* open */
-    struct ref_block *other; /* with the encoder, while `encoding` */
-    bool encoding;
     uint32_t *space_of; /* [streams]: where each stream is as of the last counted reference */
     size_t space_of_room;
+    uint64_t counted_block; /* of it, so much is in totals and counts already: */
+    uint32_t counted_refs, counted_events;
+    uint64_t last_commit_ns;
+    struct trace_totals totals;
+};
+
+/* Full blocks go through the pipeline into the file, where their thread also commits. A commit that is
+ * asked for, or that no full block has led to for a second, stores the open block too, as far as it
+ * has come, under the number that the full one takes over. So what ends up in the file does not
+ * depend on the clock: the same input gives the same blocks. */
+struct trace_writer {
+    struct filing filing;
+    struct pipeline *pipeline;
+    struct ref_block *block; /* open */
     uint32_t streams, spaces, regions;
     uint32_t columns;
-    bool clock;            /* references have times */
-    uint32_t counted_refs; /* of the open block, in totals and counts already */
-    uint32_t counted_events;
+    bool clock;                          /* references have times */
     uint32_t stored_refs, stored_events; /* of the open block, in its row already */
     uint32_t until_clock;                /* references and events to the next look at the clock */
     uint64_t last_time;
-    uint64_t last_commit_ns;
-    struct trace_totals totals;
-    char *failure; /* the first error, repeated to whoever goes on */
+    uint64_t last_full_ns; /* when the last full block was handed on, or all was committed */
+    char *failure;         /* the first error, repeated to whoever goes on */
 };
 
 static uint64_t now_ns(void)
@@ -68,7 +75,7 @@ static char *fail(struct trace_writer *writer, char *error)
 
 static char *refuse(struct trace_writer *writer, const char *what)
 {
-    return fail(writer, line(writer_file_path(writer->file), what));
+    return fail(writer, line(writer_file_path(writer->filing.file), what));
 }
 
 static char *wrong_facts(const char *path, const struct trace_facts *facts)
@@ -88,14 +95,87 @@ static char *wrong_facts(const char *path, const struct trace_facts *facts)
 
 static void writer_free(struct trace_writer *writer)
 {
-    writer_file_close(writer->file);
-    encoder_free(writer->encoder); /* first: it may still read a block */
-    page_counts_free(writer->counts);
-    ref_block_free(writer->block);
-    ref_block_free(writer->other);
-    free(writer->space_of);
+    pipeline_free(writer->pipeline); /* first: its threads may still be at work */
+    writer_file_close(writer->filing.file);
+    page_counts_free(writer->filing.counts);
+    pthread_mutex_destroy(&writer->filing.lock);
+    free(writer->filing.space_of);
     free(writer->failure);
     free(writer);
+}
+
+/* Adds references [first, end) of one stream in one space to the sums. */
+static void count_part(struct filing *filing, const struct ref_block *block, uint32_t stream,
+                       uint32_t first, uint32_t end)
+{
+    page_counts_add(filing->counts, filing->space_of[stream], stream, block->addr + first,
+                    block->what + first, end - first);
+}
+
+static void move_stream(struct filing *filing, const struct trace_event *event)
+{
+    if (event->type == EVENT_ASID)
+        filing->space_of[event->stream] = (uint32_t)event->args[0];
+}
+
+/* Brings the sums up to the end of the block: part by part, where a part ends with a run, or
+ * where a stream changes its address space. */
+static char *count(struct filing *filing, const struct ref_block *block)
+{
+    if (!page_counts_room(filing->counts)) {
+        char *error = writer_file_counts(filing->file, filing->counts, &filing->totals);
+        if (error != NULL)
+            return error;
+    }
+    if (block->number != filing->counted_block) {
+        filing->counted_block = block->number;
+        filing->counted_refs = filing->counted_events = 0;
+    }
+    uint32_t at = filing->counted_refs;
+    uint32_t event = filing->counted_events;
+    for (uint32_t run = 0; run < block->runs; run++) {
+        uint32_t run_end = run + 1 < block->runs ? block->run[run + 1].first : block->refs;
+        while (at < run_end) {
+            for (; event < block->events && block->event[event].position <= at; event++)
+                move_stream(filing, &block->event[event]);
+            uint32_t end = run_end;
+            if (event < block->events && block->event[event].position < end)
+                end = block->event[event].position;
+            count_part(filing, block, block->run[run].stream, at, end);
+            at = end;
+        }
+    }
+    for (; event < block->events; event++)
+        move_stream(filing, &block->event[event]);
+    filing->totals.refs += block->refs - filing->counted_refs;
+    filing->totals.events += block->events - filing->counted_events;
+    filing->counted_refs = block->refs;
+    filing->counted_events = block->events;
+    return NULL;
+}
+
+static char *commit_file(struct filing *filing, bool complete)
+{
+    char *error = writer_file_counts(filing->file, filing->counts, &filing->totals);
+    if (error == NULL)
+        error = writer_file_commit(filing->file, &filing->totals, complete);
+    filing->last_commit_ns = now_ns();
+    return error;
+}
+
+/* From the pipeline: counts a block, puts it into the file, and commits once a second. */
+static char *take_block(void *context, const struct ref_block *block, const struct block_row *row)
+{
+    struct filing *filing = context;
+    pthread_mutex_lock(&filing->lock);
+    char *error = count(filing, block);
+    filing->totals.blocks = row->number + 1;
+    if (error == NULL)
+        error = writer_file_block(filing->file, row);
+    if (error == NULL && now_ns() - filing->last_commit_ns >= COMMIT_EVERY_NS)
+        error = commit_file(filing, false);
+    pthread_mutex_unlock(&filing->lock);
+    return error;
 }
 
 char *trace_writer_create(const char *path, const struct trace_facts *facts, bool replace,
@@ -110,23 +190,22 @@ char *trace_writer_create(const char *path, const struct trace_facts *facts, boo
         return line(path, "out of memory");
     writer->columns = facts->columns;
     writer->clock = facts->time_unit == TIME_NS;
-    writer->encoder = encoder_new();
-    writer->counts = page_counts_new((unsigned)__builtin_ctz(facts->page_bytes));
-    writer->block = ref_block_new(facts->columns);
-    writer->other = ref_block_new(facts->columns);
-    if (writer->encoder == NULL || writer->counts == NULL || writer->block == NULL ||
-        writer->other == NULL) {
+    struct filing *filing = &writer->filing;
+    pthread_mutex_init(&filing->lock, NULL);
+    filing->counts = page_counts_new((unsigned)__builtin_ctz(facts->page_bytes));
+    writer->pipeline = pipeline_new(facts->columns, take_block, filing);
+    if (filing->counts == NULL || writer->pipeline == NULL) {
         writer_free(writer);
         return line(path, "out of memory");
     }
-    error = writer_file_create(path, facts, replace, &writer->file);
+    error = writer_file_create(path, facts, replace, &filing->file);
     if (error != NULL) {
         writer_free(writer);
         return error;
     }
-    writer->block->columns = writer->other->columns = facts->columns;
+    writer->block = pipeline_block(writer->pipeline);
     writer->until_clock = CLOCK_EVERY;
-    writer->last_commit_ns = now_ns();
+    writer->last_full_ns = filing->last_commit_ns = now_ns();
     *out = writer;
     return NULL;
 }
@@ -136,10 +215,26 @@ char *trace_writer_space(struct trace_writer *writer, const char *name, uint32_t
     if (writer->failure != NULL)
         return strdup(writer->failure);
     *space = writer->spaces;
-    char *error = writer_file_space(writer->file, writer->spaces, name);
+    pthread_mutex_lock(&writer->filing.lock);
+    char *error = writer_file_space(writer->filing.file, writer->spaces, name);
+    pthread_mutex_unlock(&writer->filing.lock);
     if (error == NULL)
         writer->spaces++;
     return fail(writer, error);
+}
+
+static char *file_stream(struct filing *filing, uint32_t stream, const struct trace_stream *facts)
+{
+    if (stream == filing->space_of_room) {
+        size_t room = filing->space_of_room * 2 + 64;
+        uint32_t *larger = realloc(filing->space_of, room * sizeof *larger);
+        if (larger == NULL)
+            return line(writer_file_path(filing->file), "out of memory");
+        filing->space_of = larger;
+        filing->space_of_room = room;
+    }
+    filing->space_of[stream] = facts->space;
+    return writer_file_stream(filing->file, stream, facts);
 }
 
 char *trace_writer_stream(struct trace_writer *writer, const struct trace_stream *facts,
@@ -150,17 +245,11 @@ char *trace_writer_stream(struct trace_writer *writer, const struct trace_stream
     *stream = writer->streams;
     if (facts->space >= writer->spaces)
         return refuse(writer, "a stream starts in an address space that was not announced");
-    if (writer->streams == writer->space_of_room) {
-        size_t room = writer->space_of_room * 2 + 64;
-        uint32_t *larger = realloc(writer->space_of, room * sizeof *larger);
-        if (larger == NULL)
-            return refuse(writer, "out of memory");
-        writer->space_of = larger;
-        writer->space_of_room = room;
-    }
-    char *error = writer_file_stream(writer->file, writer->streams, facts);
+    pthread_mutex_lock(&writer->filing.lock);
+    char *error = file_stream(&writer->filing, writer->streams, facts);
+    pthread_mutex_unlock(&writer->filing.lock);
     if (error == NULL)
-        writer->space_of[writer->streams++] = facts->space;
+        writer->streams++;
     return fail(writer, error);
 }
 
@@ -172,7 +261,9 @@ char *trace_writer_region(struct trace_writer *writer, const struct trace_region
     *region = writer->regions;
     if (facts->space >= writer->spaces)
         return refuse(writer, "a region lies in an address space that was not announced");
-    char *error = writer_file_region(writer->file, writer->regions, facts);
+    pthread_mutex_lock(&writer->filing.lock);
+    char *error = writer_file_region(writer->filing.file, writer->regions, facts);
+    pthread_mutex_unlock(&writer->filing.lock);
     if (error == NULL)
         writer->regions++;
     return fail(writer, error);
@@ -182,7 +273,10 @@ char *trace_writer_name_stream(struct trace_writer *writer, uint32_t stream, con
 {
     if (writer->failure != NULL)
         return strdup(writer->failure);
-    return fail(writer, writer_file_name_stream(writer->file, stream, name));
+    pthread_mutex_lock(&writer->filing.lock);
+    char *error = writer_file_name_stream(writer->filing.file, stream, name);
+    pthread_mutex_unlock(&writer->filing.lock);
+    return fail(writer, error);
 }
 
 char *trace_writer_refs_per_sample(struct trace_writer *writer, uint64_t refs_per_sample)
@@ -191,108 +285,52 @@ char *trace_writer_refs_per_sample(struct trace_writer *writer, uint64_t refs_pe
         return strdup(writer->failure);
     if (refs_per_sample == 0)
         return refuse(writer, "a recorded reference must stand for at least one");
-    return fail(writer, writer_file_refs_per_sample(writer->file, refs_per_sample));
+    pthread_mutex_lock(&writer->filing.lock);
+    char *error = writer_file_refs_per_sample(writer->filing.file, refs_per_sample);
+    pthread_mutex_unlock(&writer->filing.lock);
+    return fail(writer, error);
 }
 
 char *trace_writer_note(struct trace_writer *writer, const char *key, const char *value)
 {
     if (writer->failure != NULL)
         return strdup(writer->failure);
-    return fail(writer, writer_file_note(writer->file, key, value));
+    pthread_mutex_lock(&writer->filing.lock);
+    char *error = writer_file_note(writer->filing.file, key, value);
+    pthread_mutex_unlock(&writer->filing.lock);
+    return fail(writer, error);
 }
 
-/* Adds references [first, end) of one stream in one space to the sums. */
-static void count_part(struct trace_writer *writer, uint32_t stream, uint32_t first, uint32_t end)
-{
-    const struct ref_block *block = writer->block;
-    page_counts_add(writer->counts, writer->space_of[stream], stream, block->addr + first,
-                    block->what + first, end - first);
-}
-
-/* Brings the sums up to the end of the open block: part by part, where a part ends with a run, or
- * where a stream changes its address space. */
-static char *count(struct trace_writer *writer)
-{
-    const struct ref_block *block = writer->block;
-    if (!page_counts_room(writer->counts)) {
-        char *error = writer_file_counts(writer->file, writer->counts, &writer->totals);
-        if (error != NULL)
-            return error;
-    }
-    uint32_t at = writer->counted_refs;
-    uint32_t event = writer->counted_events;
-    for (uint32_t run = 0; run < block->runs; run++) {
-        uint32_t run_end = run + 1 < block->runs ? block->run[run + 1].first : block->refs;
-        while (at < run_end) {
-            for (; event < block->events && block->event[event].position <= at; event++)
-                if (block->event[event].type == EVENT_ASID)
-                    writer->space_of[block->event[event].stream] =
-                        (uint32_t)block->event[event].args[0];
-            uint32_t end = run_end;
-            if (event < block->events && block->event[event].position < end)
-                end = block->event[event].position;
-            count_part(writer, block->run[run].stream, at, end);
-            at = end;
-        }
-    }
-    for (; event < block->events; event++)
-        if (block->event[event].type == EVENT_ASID)
-            writer->space_of[block->event[event].stream] = (uint32_t)block->event[event].args[0];
-    writer->totals.refs += block->refs - writer->counted_refs;
-    writer->totals.events += block->events - writer->counted_events;
-    writer->counted_refs = block->refs;
-    writer->counted_events = block->events;
-    return NULL;
-}
-
-/* Hands the open block to the encoder, as far as it has come, and counts it meanwhile. */
-static char *begin_encoding(struct trace_writer *writer)
+/* What the open block's row says of times. */
+static void date_block(struct trace_writer *writer)
 {
     struct ref_block *block = writer->block;
     block->first_time = writer->clock ? writer->last_time : block->first_ref;
     block->last_time =
         writer->clock || block->refs == 0 ? block->first_time : block->first_ref + block->refs - 1;
-    encoder_begin(writer->encoder, block);
-    writer->encoding = true;
-    return count(writer); /* reads the block, as the encoder does */
-}
-
-/* Puts the block that the encoder has into the file. */
-static char *finish_encoding(struct trace_writer *writer)
-{
-    if (!writer->encoding)
-        return NULL;
-    writer->encoding = false;
-    struct block_row row;
-    const char *why = encoder_finish(writer->encoder, &row);
-    if (why != NULL)
-        return line(writer_file_path(writer->file), why);
-    writer->totals.blocks = row.number + 1;
-    return writer_file_block(writer->file, &row);
 }
 
 /* Stores everything so far, the open block as far as it has come. */
 static char *store(struct trace_writer *writer)
 {
-    char *error = finish_encoding(writer);
     const struct ref_block *block = writer->block;
-    if (error != NULL ||
-        (block->refs == writer->stored_refs && block->events == writer->stored_events))
-        return error;
+    if (block->refs == writer->stored_refs && block->events == writer->stored_events)
+        return pipeline_wait(writer->pipeline);
     writer->stored_refs = block->refs;
     writer->stored_events = block->events;
-    error = begin_encoding(writer);
-    return error != NULL ? error : finish_encoding(writer);
+    date_block(writer);
+    return pipeline_flush(writer->pipeline);
 }
 
 static char *commit(struct trace_writer *writer, bool complete)
 {
     char *error = store(writer);
-    if (error == NULL)
-        error = writer_file_counts(writer->file, writer->counts, &writer->totals);
-    if (error == NULL)
-        error = writer_file_commit(writer->file, &writer->totals, complete);
-    writer->last_commit_ns = now_ns();
+    if (error != NULL)
+        return error;
+    pthread_mutex_lock(&writer->filing.lock);
+    error = commit_file(&writer->filing, complete);
+    pthread_mutex_unlock(&writer->filing.lock);
+    writer->last_full_ns = now_ns();
     return error;
 }
 
@@ -303,33 +341,25 @@ char *trace_writer_commit(struct trace_writer *writer)
     return fail(writer, commit(writer, false));
 }
 
-/* Looks at the clock, and commits once a second. */
+/* Looks at the clock: commits where no full block has come for a second. */
 static char *tick(struct trace_writer *writer)
 {
     writer->until_clock = CLOCK_EVERY;
-    if (now_ns() - writer->last_commit_ns < COMMIT_EVERY_NS)
+    if (now_ns() - writer->last_full_ns < COMMIT_EVERY_NS)
         return NULL;
     return commit(writer, false);
 }
 
-/* The full block goes to the encoder, the one before it into the file, and the next is opened. */
+/* The full block goes into the pipeline, and the next is opened. */
 static char *next_block(struct trace_writer *writer)
 {
-    char *error = finish_encoding(writer);
-    if (error == NULL)
-        error = begin_encoding(writer);
-    if (error != NULL)
-        return error;
-    struct ref_block *full = writer->block;
-    struct ref_block *open = writer->other;
-    writer->block = open;
-    writer->other = full;
-    open->number = full->number + 1;
-    open->first_ref = full->first_ref + full->refs;
-    open->refs = open->runs = open->events = 0;
-    writer->counted_refs = writer->counted_events = 0;
+    date_block(writer);
+    char *error = pipeline_next(writer->pipeline);
+    writer->block = pipeline_block(writer->pipeline);
     writer->stored_refs = writer->stored_events = 0;
-    return tick(writer);
+    writer->until_clock = CLOCK_EVERY;
+    writer->last_full_ns = now_ns();
+    return error;
 }
 
 static inline void extend_run(struct ref_block *block, uint32_t stream)
