@@ -166,6 +166,7 @@ static bool ends_block(enum mips_instruction instruction)
     case MIPS_MTC0:
     case MIPS_DI:
     case MIPS_EI:
+    case MIPS_TLBR:
     case MIPS_TLBWI:
     case MIPS_TLBWR:
     case MIPS_ERET:
