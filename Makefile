@@ -5,6 +5,7 @@
 #   make test       installs what is missing, builds, and passes the tests
 #   make test-long  the property tests with ten times and more of everything, and every fuzzer for ten minutes
 #   make bench      measures the store and the replay on a real trace (some minutes)
+#   make guests     installs the MIPS compiler if need be, and builds the guests of disco-record mips
 #   make lint       clang-format, clang-tidy, cppcheck
 #   make sanitize   all tests under ASan and UBSan, then every fuzzer for FUZZ_SECONDS
 #   make install    to PREFIX (below DESTDIR); make uninstall takes it away
@@ -56,7 +57,9 @@ PAGES    := $(NAMES) disco-record-perf disco-record-import \
             $(addprefix disco-trace-,info verify dump sample merge)
 MANUALS  := $(patsubst %,$(BUILD)/man/%.1,$(PAGES))
 
-all: libraries-found $(COMMANDS) $(if $(shell command -v help2man),$(MANUALS))
+all: libraries-found $(COMMANDS) $(if $(shell command -v help2man),$(MANUALS)) $(if $(shell command -v mipsel-linux-gnu-gcc),guests-built,guests-missing)
+
+include vmm-core/guest/Makefile
 
 # ------------------------------------------------------------------------------ commands
 
@@ -109,10 +112,12 @@ $(MANUALS): $(BUILD)/man/%.1: $(COMMANDS)
 
 deps:
 	@.ci/install-packages all
+deps-guests:
+	@.ci/install-packages all guest
 deps-test:
-	@.ci/install-packages all test
+	@.ci/install-packages all guest test
 deps-lint:
-	@.ci/install-packages all test lint
+	@.ci/install-packages all guest test lint
 
 demo: deps
 	@$(MAKE) --no-print-directory -s -j2 all
@@ -128,6 +133,7 @@ $(BUILD)/tests/unit/test_plot_text: $(BUILD)/plots/text.o $(BUILD)/plots/chart.o
 # the judges of the CPU
 $(BUILD)/tests/property/prop_mips_unicorn: LDLIBS += -lunicorn
 $(BUILD)/tests/property/prop_mips_decode: LDLIBS += -lcapstone
+$(BUILD)/tests/bench/mips: LDLIBS += -lunicorn
 $(UNIT): $(BUILD)/%: $(BUILD)/%.o $(LIBRARY)
 	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LDLIBS) -lcmocka
 $(BENCH): $(BUILD)/%: $(BUILD)/%.o $(LIBRARY)
@@ -168,13 +174,15 @@ bench: deps-test
 
 # ------------------------------------------------------------------------------ checks of the text
 
-PRODUCT := $(sort $(wildcard collector/*.c collector/*/*.c vmm-core/*/*.c vmm-core/*/*/*.c policies/*.c replayer/*.c replayer/*/*.c plots/*.c))
+PRODUCT := $(filter-out vmm-core/guest/%,$(sort $(wildcard collector/*.c collector/*/*.c vmm-core/*/*.c vmm-core/*/*/*.c policies/*.c replayer/*.c replayer/*/*.c plots/*.c)))
 lint: deps-lint
 	@$(MAKE) --no-print-directory -s $(BUILD)/schema.h
 	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
 	@echo "clang-tidy on $(words $(PRODUCT)) files"
 	@printf '%s\n' $(PRODUCT) | xargs -P2 -n1 sh -c 'clang-tidy --quiet "$$@" -- -std=gnu17 -I. -I$(BUILD) -D_GNU_SOURCE \
 	  -DDISCO_VERSION=\"$(VERSION)\" $(LIB_CFLAGS) 2>&1 | { ! grep -E "warning:|error:"; }' _
+	@printf '%s\n' $(GUEST_SOURCES) | xargs -P2 -n1 sh -c 'clang-tidy --quiet "$$@" -- --target=mipsel-linux-gnu -march=mips32r2 \
+	  -std=gnu17 -ffreestanding -I. 2>&1 | { ! grep -E "warning:|error:"; }' _
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
 	  --suppressions-list=.ci/cppcheck-suppressions -j2 -I. -I$(BUILD) -D_GNU_SOURCE $(PRODUCT)
 
@@ -195,6 +203,7 @@ install: all
 	install -m 644 policies/policy.h $(INCDIR)/policies
 	install -m 644 schema.sql $(DATADIR)
 	install -m 644 $(PLOT_FILES) $(DATADIR)/plots
+	for guest in $(wildcard $(GUESTS)); do install -D -m 644 -t $(DATADIR)/guests $$guest; done
 	for page in $(wildcard $(MANUALS)); do install -m 644 $$page $(MANDIR); done
 	for name in $(NAMES); do install -m 644 collector/completion.bash $(COMPDIR)/$$name; done
 

@@ -124,10 +124,18 @@ static void print_integer(struct output *out, struct conversion *how, uint64_t v
     field(out, how, prefix, least > length ? least - length : 0, text + at, length);
 }
 
+/* Beyond its digits a number has zeros. */
+static char digit_at(const struct decimal *decimal, int i)
+{
+    if (i >= 0 && i < decimal->count)
+        return decimal->digits[i];
+    return '0';
+}
+
 static int put_digits(char *text, int at, const struct decimal *decimal, int from, int count)
 {
     for (int i = from; i < from + count; i++)
-        text[at++] = i >= 0 && i < decimal->count ? decimal->digits[i] : '0';
+        text[at++] = digit_at(decimal, i);
     return at;
 }
 
@@ -142,8 +150,7 @@ static int fixed_text(char *text, struct decimal *decimal, int precision, bool p
         text[at++] = '0';
     if (precision > 0 || point)
         text[at++] = '.';
-    return put_digits(text, at, decimal, decimal->point > 0 ? decimal->point : decimal->point,
-                      precision);
+    return put_digits(text, at, decimal, decimal->point, precision);
 }
 
 static int exponent_text(char *text, struct decimal *decimal, int precision, bool point)
