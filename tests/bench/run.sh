@@ -3,7 +3,8 @@
 # The traces are made once and kept in BUILD/bench: sqlite3 running joins under valgrind's lackey,
 # with fetches (at least 50 million references), and gzip compressing a text, data references only.
 #
-#   DISCO_BENCH_ROWS   rows of the joined table (1200)
+#   DISCO_BENCH_ROWS     rows of the joined table (1200)
+#   DISCO_BENCH_ENGINE   NAME=COMMAND, one more engine for the MIPS programs (tests/bench/mips.c)
 set -u -o pipefail
 cd "$(dirname "$0")/../.." || exit 2
 build=${BUILD:-build}
@@ -86,6 +87,10 @@ instructions=$(head -n 1000000 "$kept/caches.lackey" | valgrind --tool=callgrind
   --callgrind-out-file=/dev/null "$build/tests/bench/caches" - flash-8 2>&1 |
   awk '/ns a reference/ { n = $(NF - 3) } /Collected/ { i = $NF } END { printf "%.1f", i / n / 3 }')
 echo "instructions a reference: $instructions"
+
+echo
+echo "== the MIPS CPU beside QEMU and Unicorn, the same programs (about two minutes)"
+"$build/tests/bench/mips" "$kept/mips" ${DISCO_BENCH_ENGINE:+"$DISCO_BENCH_ENGINE"} || fail "mips"
 
 echo
 echo "== memory of a replay"
