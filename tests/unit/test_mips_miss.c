@@ -195,7 +195,7 @@ static void a_store_to_what_is_not_writable_asks(void **state)
     assert_int_equal(exception_code(f), MIPS_EXCEPTION_TLB_MODIFIED);
 }
 
-static void a_failing_sc_asks_for_a_load(void **state)
+static void a_failing_sc_asks_for_no_store(void **state)
 {
     struct fixture *const f = *state;
     struct owner owner = owner_of(f);
@@ -204,7 +204,7 @@ static void a_failing_sc_asks_for_a_load(void **state)
     f->s->r[4] = MAPPED;
     f->s->r[5] = 9;
     RUN(f, 1, SC(5, 8, 4));
-    assert_int_equal(owner.access, MIPS_LOAD);
+    assert_int_equal(owner.access, MIPS_CONDITIONAL);
     assert_int_equal(f->s->r[5], 0);
     assert_false(f->s->cp0.status & STATUS_EXL);
     /* one that holds its link stores */
@@ -374,7 +374,7 @@ int main(void)
                                         stop),
         cmocka_unit_test_setup_teardown(what_is_not_filled_raises_as_ever, start, stop),
         cmocka_unit_test_setup_teardown(a_store_to_what_is_not_writable_asks, start, stop),
-        cmocka_unit_test_setup_teardown(a_failing_sc_asks_for_a_load, start, stop),
+        cmocka_unit_test_setup_teardown(a_failing_sc_asks_for_no_store, start, stop),
         cmocka_unit_test_setup_teardown(a_dropped_frame_is_gone_in_its_half_alone, start, stop),
         cmocka_unit_test_setup_teardown(a_page_dropped_while_it_runs_is_fetched_anew, start, stop),
         cmocka_unit_test_setup_teardown(handing_on_at_misses_keeps_the_order, start, stop),

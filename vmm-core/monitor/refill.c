@@ -154,18 +154,19 @@ static const struct mips_tlb_entry *real_find(const struct vcpu *vcpu, uint32_t 
 bool vcpu_refill(void *owner, struct mips_cpu *cpu, uint32_t address, enum mips_access access)
 {
     struct vcpu *const vcpu = owner;
-    const bool store = access == MIPS_STORE, hal = is_hal(vcpu, address);
+    const bool store = access == MIPS_STORE, writes = store || access == MIPS_CONDITIONAL,
+               hal = is_hal(vcpu, address);
     const unsigned half = address / MIPS_PAGE_BYTES % 2;
     uint32_t lo[2] = {0, 0}, real[2];
     (void)cpu;
-    if (hal && store)
+    if (hal && writes)
         return false;
     if (!guest_pair(vcpu, address, lo) && !hal)
         return false;
     const struct mips_tlb_entry *const before = store ? real_find(vcpu, address) : NULL;
     const uint32_t before_lo = before ? before->entry_lo[half] : 0;
     if (!hal) {
-        if (!(lo[half] & ENTRYLO_V) || (store && !(lo[half] & ENTRYLO_D)))
+        if (!(lo[half] & ENTRYLO_V) || (writes && !(lo[half] & ENTRYLO_D)))
             return false;
         real[half] = real_lo(vcpu, lo[half], store ? VCPU_WRITE : VCPU_READ);
         if (!(real[half] & ENTRYLO_V))

@@ -86,7 +86,7 @@ void vtlb_second_put(struct vtlb_second *second, uint32_t address, uint32_t asid
         way++;
     if (way == second->ways) {
         way = second->next[number];
-        second->next[number] = (uint8_t)((way + 1) % second->ways);
+        second->next[number] = (uint8_t)(way + 1 < second->ways ? way + 1 : 0);
         *gone = set[way];
         vacate(second, &set[way]);
     }

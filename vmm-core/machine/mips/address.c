@@ -94,7 +94,7 @@ bool mips_address_conditional(struct mips_cpu *cpu, const struct mips_op *op, ui
     if (translate(cpu, address, MIPS_STORE, physical))
         return true;
     const struct mips_fault fault = cpu->fault;
-    if (ask(cpu, op, address, MIPS_LOAD, physical))
+    if (ask(cpu, op, address, MIPS_CONDITIONAL, physical))
         return true;
     cpu->fault = fault;
     return false;

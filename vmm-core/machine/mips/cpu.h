@@ -149,13 +149,14 @@ void mips_tlb_clear(struct mips_cpu *cpu);
 /* The halves of entries that map physical frame `frame` are no longer valid (a shootdown). */
 void mips_tlb_drop(struct mips_cpu *cpu, uint32_t frame);
 
-enum mips_access { MIPS_FETCH, MIPS_LOAD, MIPS_STORE };
+/* MIPS_CONDITIONAL: an SC that does not know that its link holds. It needs what a load needs, where a
+ * store would be let through; only owners of the TLB are told of it. */
+enum mips_access { MIPS_FETCH, MIPS_LOAD, MIPS_STORE, MIPS_CONDITIONAL };
 
 /* An owner that plays the TLB: asked when a mapped access finds no entry, one that is not valid, or,
  * a store, one that is not writable, before an exception is raised. True: an entry is there now, and
  * the access is tried once more, with no exception and no instruction counted; where it still does
- * not pass, or with false, the exception is raised as ever. SC asks for a load while it does not
- * know that its link holds. NULL: nobody is asked.
+ * not pass, or with false, the exception is raised as ever. NULL: nobody is asked.
  *
  * The owner may call mips_tlb_write(), mips_tlb_drop() and mips_tlb_clear(), for this CPU and
  * others; mips_recorded(), mips_memory_map(), mips_memory_written(), mips_set_interrupt(),

@@ -297,7 +297,7 @@ bool mips_store(struct mips_cpu *cpu, const struct mips_op *op, uint32_t address
  * where the TLB has none; or false and cpu->fault. */
 bool mips_address(struct mips_cpu *cpu, const struct mips_op *op, uint32_t address,
                   enum mips_access access, uint32_t *physical);
-/* The same for SC, which may fail: a store's exceptions, but the owner is asked for a load. */
+/* The same for SC, which may fail: a store's exceptions, but the owner is asked for no store. */
 bool mips_address_conditional(struct mips_cpu *cpu, const struct mips_op *op, uint32_t address,
                               uint32_t *physical);
 void mips_cached_clear(struct mips_cpu *cpu);
