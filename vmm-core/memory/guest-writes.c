@@ -92,10 +92,11 @@ static char *map_in_others(struct pass_state *state, uint32_t physical, uint64_t
         if (it.from != physical || it.first != GUEST_DIRECT_VPN ||
             it.from_first != GUEST_DIRECT_VPN)
             continue;
-        const struct guest_share_range *const share = guest_share_find(guest, it.space, vpn);
-        const bool follows = share && share->from == physical && share->from_first == share->first;
-        if (follows)
+        if (vpn - it.first < it.pages)
             continue;
+        const struct guest_share_range *const share = guest_share_find(guest, it.space, vpn);
+        if (share && share->from == physical && share->from_first == share->first)
+            continue; /* behind a hole */
         error = map_one(state, it.space, vpn, page);
         /* a cut moves records */
         at = (size_t)(guest_share_find(guest, it.space, GUEST_DIRECT_VPN) - guest->share);
