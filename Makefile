@@ -63,7 +63,7 @@ include vmm-core/guest/Makefile
 
 # ------------------------------------------------------------------------------ commands
 
-$(BUILD)/disco-record: $(BUILD)/collector/disco-record.o $(SOURCES) $(REPORT) $(MEMORY) $(MACHINE) $(POLICIES) $(TRACE)
+$(BUILD)/disco-record: $(BUILD)/collector/disco-record.o $(SOURCES) $(REPORT) $(MONITOR) $(MEMORY) $(MIPS) $(MACHINE) $(POLICIES) $(TRACE)
 $(BUILD)/disco-trace:  $(BUILD)/collector/disco-trace.o $(TOOLS) $(TRACE)
 $(BUILD)/disco-sql:    $(BUILD)/collector/disco-sql.o $(TRACE)
 $(BUILD)/disco-replay: $(BUILD)/replayer/disco-replay.o $(REPLAY) $(REPORT) $(MEMORY) $(MACHINE) $(POLICIES) $(TRACE)

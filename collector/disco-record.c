@@ -16,6 +16,7 @@ struct source {
 };
 
 static const struct source sources[] = {
+    {"mips", "guests on virtual machines, on a modelled multiprocessor", record_mips},
     {"perf", "a program, a process or the system, sampled through the kernel's perf events",
      record_perf},
     {"import",

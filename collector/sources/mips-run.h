@@ -32,6 +32,6 @@ struct mips_run_options {
 
 /* Prints what guests write and what comes out, and each error as one line on standard error. The exit status:
  * 0 recorded; 1 failed, or a guest did; 2 wrong usage. */
-int mips_run(const struct mips_run_options *options);
+int mips_source_run(const struct mips_run_options *options);
 
 #endif

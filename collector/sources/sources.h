@@ -7,6 +7,7 @@
 #ifndef DISCO_SOURCES_H
 #define DISCO_SOURCES_H
 
+int record_mips(int argc, char **argv);   /* guests of the monitor (vmm-core/monitor) */
 int record_perf(int argc, char **argv);   /* a running system, through perf_event_open(2) */
 int record_import(int argc, char **argv); /* files of other tools */
 
