@@ -332,7 +332,7 @@ static void clean(const struct make *make)
 
 int main(int argc, char **argv)
 {
-    int files = 24, functions = 8, keep = 0, seed = 1, jobs = 0;
+    int files = 16, functions = 6, keep = 0, seed = 1, jobs = 0;
     const struct program_option options[] = {
         {"files", &files, 1, 1000, "sources"},
         {"functions", &functions, 1, 60, "functions in each"},

@@ -25,7 +25,7 @@ PROGRAM_ABOUT(
 #define LIGHTS        2
 #define NEAREST       1e-6 /* of a hit from the surface that the ray left */
 #define FARTHEST      1e30
-#define SAMPLE_STEP   61 /* of pixels that are checked */
+#define SAMPLE_STEP   127 /* of pixels that are checked */
 #define DEFAULT_SIDE  64
 #define DEFAULT_COUNT 200
 #define KNOWN_ANSWER  0x5652c030u
