@@ -6,11 +6,14 @@
 
 #include <string.h>
 
-static char *use(struct memory *memory, uint32_t cpu, struct cpu **on)
+/* NULL: *error says why. */
+static struct cpu *use(struct memory *memory, uint32_t cpu, char **error)
 {
-    return cpu < memory->machine->cpus ? cpu_use(memory, cpu, on)
-                                       : memory_refuse("the CPU of what the monitor does", cpu,
-                                                       "the machine has no such CPU");
+    struct cpu *on = NULL;
+    *error = cpu < memory->machine->cpus ? cpu_use(memory, cpu, &on)
+                                         : memory_refuse("the CPU of what the monitor does", cpu,
+                                                         "the machine has no such CPU");
+    return on;
 }
 
 /* The page has been given a number: by this object, or by who moves the guest on. */
@@ -59,10 +62,12 @@ static char *hold(struct memory *memory, struct cpu *cpu, uint32_t space, uint64
 
 char *memory_zero(struct memory *memory, uint32_t cpu, uint32_t physical, uint64_t vpn)
 {
-    struct cpu *on = NULL;
     bool placed = false;
-    char *error = use(memory, cpu, &on);
-    if (!error && memory->own)
+    char *error = NULL;
+    struct cpu *const on = use(memory, cpu, &error);
+    if (!on)
+        return error;
+    if (memory->own)
         error = guest_zero(memory->own, physical, vpn);
     if (!error && memory->own)
         error = guest_commit(memory->own);
@@ -79,10 +84,12 @@ char *memory_zero(struct memory *memory, uint32_t cpu, uint32_t physical, uint64
 char *memory_dma(struct memory *memory, uint32_t cpu, uint32_t physical, uint64_t vpn,
                  uint64_t pages, bool out)
 {
-    struct cpu *on = NULL;
     bool placed = false;
-    char *error = use(memory, cpu, &on);
-    if (!error && (pages > GUEST_DIRECT_PAGES || vpn > UINT64_MAX - pages))
+    char *error = NULL;
+    struct cpu *const on = use(memory, cpu, &error);
+    if (!on)
+        return error;
+    if (pages > GUEST_DIRECT_PAGES || vpn > UINT64_MAX - pages)
         error = memory_refuse("the number of pages that a device moves", pages,
                               "a VM has at most 65536");
     if (!error && memory->own)
@@ -112,9 +119,9 @@ static void forget_counts(struct memory *memory, uint32_t page)
 
 char *memory_free_page(struct memory *memory, uint32_t cpu, uint32_t physical, uint64_t vpn)
 {
-    struct cpu *on = NULL;
-    char *const error = use(memory, cpu, &on);
-    if (error)
+    char *error = NULL;
+    struct cpu *const on = use(memory, cpu, &error);
+    if (!on)
         return error;
     if (memory->own)
         guest_free_page(memory->own, physical, vpn);
@@ -157,9 +164,9 @@ char *memory_tlb_write(struct memory *memory, uint32_t space, uint32_t physical,
 char *memory_service(struct memory *memory, uint32_t cpu, enum memory_service kind, uint64_t count)
 {
     const struct machine_costs *const costs = &memory->machine->costs;
-    struct cpu *on = NULL;
-    char *const error = use(memory, cpu, &on);
-    if (error)
+    char *error = NULL;
+    struct cpu *const on = use(memory, cpu, &error);
+    if (!on)
         return error;
     struct memory_cpu_counters *const counters = &on->counters;
     const struct {
