@@ -170,8 +170,10 @@ static struct mips_moment moment(const struct argp_state *state, const char *nam
 static void take_guests(struct line *line, const struct argp_state *state, char **argv, int argc)
 {
     struct mips_guest *guest = calloc((size_t)argc, sizeof *guest);
-    if (guest == NULL)
+    if (guest == NULL) {
         argp_failure(state, EXIT_FAILURE, 0, "out of memory");
+        return;
+    }
     uint32_t guests = 0;
     for (int at = 0; at < argc; at++) {
         int end = at;
