@@ -61,8 +61,12 @@ static void kill(const struct frame *frame, uint32_t code)
 {
     const struct process *process = current()->process;
 
-    say("%s (process %d, thread %d) %s: at 0x%x, address 0x%x\n", process->name, process->number,
-        current()->number, what_happened(code), frame->epc, frame->bad_vaddr);
+    if (code <= EXCEPTION_ADDRESS_STORE)
+        say("%s (process %d, thread %d) %s: at 0x%x, address 0x%x\n", process->name,
+            process->number, current()->number, what_happened(code), frame->epc, frame->bad_vaddr);
+    else
+        say("%s (process %d, thread %d) %s: at 0x%x\n", process->name, process->number,
+            current()->number, what_happened(code), frame->epc);
     process_exit(STATUS_KILLED + (int)code);
 }
 
