@@ -1,6 +1,7 @@
 # Sourced by the shell tests. Gives:
 #   check "what it checks" COMMAND...   passes when the command succeeds
 #   ok WHAT, fail WHAT WHY, skip WHAT WHY
+#   eventually COMMAND...               waits until it succeeds, for up to a minute
 #   run COMMAND...                      sets $out, $err, $rc; never stops the test
 #   $BUILD the built commands, $TMP a private folder, $ROOT the checkout, $SAMPLES recorded data or empty
 # and `finish`, the last line of a test.
@@ -28,6 +29,14 @@ run() {
   "$@" >"$TMP/.out" 2>"$TMP/.err" </dev/null
   rc=$?
   out=$(cat "$TMP/.out") err=$(cat "$TMP/.err")
+}
+eventually() {
+  local i
+  for ((i = 0; i < 600; i++)); do
+    "$@" >/dev/null 2>&1 && return
+    sleep 0.1
+  done
+  return 1
 }
 check() {
   local what=$1

@@ -83,8 +83,7 @@ holder=$!
 "$BUILD/disco-record" import -f lackey -o int.db endless >/dev/null 2>int.err &
 recorder=$!
 cat log >endless
-for _ in $(seq 100); do [ -s int.db ] && break; sleep 0.1; done
-sleep 0.2
+eventually test -s int.db
 kill -INT "$recorder"
 wait "$recorder"
 rc=$?

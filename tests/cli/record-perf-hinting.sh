@@ -26,14 +26,7 @@ if [ -z "$before" ]; then
   finish
 fi
 is_put_back() { [ "$(value_when_unused)" = "$before" ]; }
-is_on() {
-  local i
-  for i in $(seq 50); do
-    [ $(($(cat $SWITCH) & 1)) = 1 ] && return 0
-    sleep 0.1
-  done
-  return 1
-}
+is_on() { [ $(($(cat $SWITCH) & 1)) = 1 ]; }
 
 run "$RECORD" perf -e hinting -o "$TMP/n.db" sh -c "cat $SWITCH"
 check "balancing is on while the command runs" test "$rc:$((out & 1))" = 0:1
@@ -47,21 +40,23 @@ run "$RECORD" perf -e hinting -o "$TMP/x.db" "$TMP/nosuch"
 check "it is put back when the command cannot be executed" is_put_back
 
 for signal in INT TERM KILL; do
+  rm -f "$TMP/pid"
   env --default-signal=INT "$RECORD" perf -e hinting -o "$TMP/$signal.db" -- sh -c "echo \$\$ >$TMP/pid; exec sleep 60" 2>/dev/null &
   recorder=$!
-  check "balancing is on (before SIG$signal)" is_on
-  sleep 0.3
+  check "balancing is on (before SIG$signal)" eventually is_on
+  eventually test -s "$TMP/pid"
   kill -$signal $recorder
   wait $recorder 2>/dev/null
   check "it is put back after SIG$signal of the recorder" is_put_back
   kill "$(cat "$TMP/pid")" 2>/dev/null
 done
 
-"$RECORD" perf -e hinting --duration 2 -o "$TMP/two1.db" sleep 60 2>/dev/null &
+"$RECORD" perf -e hinting -o "$TMP/two1.db" sleep 600 2>/dev/null &
 first=$!
-sleep 0.5
+eventually is_on
 run "$RECORD" perf -e hinting -o "$TMP/two2.db" sleep 0.2
-check "the first of two recorders to end leaves it on" test $(($(cat $SWITCH) & 1)) = 1
+check "the first of two recorders to end leaves it on" is_on
+kill $first
 wait $first
 check "...and the last puts it back" is_put_back
 

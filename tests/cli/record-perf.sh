@@ -150,33 +150,13 @@ check "-c 10 takes about a tenth, and says so" test "$(sql "$TMP/c.db" 'SELECT r
 check "-F stores each sample's weight" test "$(sql "$TMP/F.db" 'SELECT refs > 0, refs_per_sample, columns & 32 FROM trace')" = '1|1|32'
 
 # --- ends
-"$RECORD" perf -o "$TMP/d.db" --duration 1 -- sleep 60 2>"$TMP/d.err"
-check "--duration ends recording and command" test "$?:$(sql "$TMP/d.db" 'SELECT complete FROM trace')" = 0:1
-for signal in INT TERM HUP; do
-  # a shell starts background jobs with SIGINT ignored, and the command would inherit that
-  env --default-signal=INT "$RECORD" perf -o "$TMP/$signal.db" -- sh -c "echo \$\$ >$TMP/pid; exec sleep 60" 2>/dev/null &
-  recorder=$!
-  sleep 0.5
-  kill -$signal $recorder
-  wait $recorder
-  check "SIG$signal ends a recording well" test "$?:$(sql "$TMP/$signal.db" 'SELECT complete FROM trace')" = 0:1
-  check "...and reaches the command" test ! -d "/proc/$(cat "$TMP/pid")"
-done
-"$RECORD" perf -o "$TMP/K.db" -- sh -c "echo \$\$ >$TMP/pid; exec $TMP/touch 3 fork 60" >/dev/null 2>&1 &
-recorder=$!
-sleep 2.5
-kill -9 $recorder
-wait $recorder 2>/dev/null
-check "a killed recorder leaves what it committed, marked as cut off" test "$(sql "$TMP/K.db" 'SELECT complete, refs > 300 FROM trace')" = '0|1'
-kill "$(cat "$TMP/pid")"
-
-# --- attaching
+# a program that touches pages all the time
 cat >"$TMP/loop.c" <<'C'
 #include <sys/mman.h>
 #include <unistd.h>
 int main(void)
 {
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 10000; i++) { /* until it is killed; a hundred seconds if it is not */
         char *at = mmap(0, 64 * 4096, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         for (int page = 0; page < 64; page++)
             at[page * 4096] = 1;
@@ -187,13 +167,42 @@ int main(void)
 }
 C
 cc "$TMP/loop.c" -o "$TMP/loop"
+"$RECORD" perf -o "$TMP/d.db" --duration 1 -- sleep 60 2>"$TMP/d.err"
+check "--duration ends recording and command" test "$?:$(sql "$TMP/d.db" 'SELECT complete FROM trace')" = 0:1
+for signal in INT TERM HUP; do
+  rm -f "$TMP/pid"
+  # a shell starts background jobs with SIGINT ignored, and the command would inherit that
+  env --default-signal=INT "$RECORD" perf -o "$TMP/$signal.db" -- sh -c "echo \$\$ >$TMP/pid; exec sleep 60" 2>/dev/null &
+  recorder=$!
+  eventually test -s "$TMP/pid"
+  kill -$signal $recorder
+  wait $recorder
+  check "SIG$signal ends a recording well" test "$?:$(sql "$TMP/$signal.db" 'SELECT complete FROM trace')" = 0:1
+  check "...and reaches the command" test ! -d "/proc/$(cat "$TMP/pid")"
+done
+rm -f "$TMP/pid"
+"$RECORD" perf -o "$TMP/K.db" -- sh -c "echo \$\$ >$TMP/pid; exec $TMP/loop" >/dev/null 2>&1 &
+recorder=$!
+eventually test -s "$TMP/pid"
+for _ in 1 2 3; do # commits, a second apart
+  touch "$TMP/mark"
+  eventually test "$TMP/K.db" -nt "$TMP/mark"
+done
+kill -9 $recorder
+wait $recorder 2>/dev/null
+check "a killed recorder leaves what it committed, marked as cut off" test "$(sql "$TMP/K.db" 'SELECT complete, refs > 300 FROM trace')" = '0|1'
+kill "$(cat "$TMP/pid")"
+
+# --- attaching
 "$TMP/loop" &
 target=$!
 run "$RECORD" perf -p $target --duration 1 -o "$TMP/p.db"
 check "-p records a running process" test "$(sql "$TMP/p.db" "SELECT complete, refs > 500, (SELECT name FROM trace_stream), (SELECT pid FROM trace_stream) FROM trace")" = "1|1|loop|$target"
 check "...with the regions it had" test "$(sql "$TMP/p.db" "SELECT count(*) > 0 FROM trace_region WHERE name = 'loop'")" = 1
 check "...and goes on without us" kill -0 $target
-run timeout 20 "$RECORD" perf -p $target -o "$TMP/p2.db"
+{ eventually test -s "$TMP/p2.db" && kill $target; } &
+run timeout 60 "$RECORD" perf -p $target -o "$TMP/p2.db"
+wait 2>/dev/null
 check "-p ends with the process" test "$rc:$(sql "$TMP/p2.db" 'SELECT complete FROM trace')" = 0:1
 if [ "$(id -u)" = 0 ]; then
   "$TMP/loop" &
@@ -203,7 +212,8 @@ if [ "$(id -u)" = 0 ]; then
   wait $recorder
   check "-a records the system, with names" test "$(sql "$TMP/a.db" "SELECT count(*) FROM trace_stream WHERE name = 'loop' AND pid = $target")" = 1
   check "...but not the recorder" test "$(sql "$TMP/a.db" "SELECT count(*) FROM trace_stream WHERE pid = $recorder")" = 0
-  wait $target
+  kill $target
+  wait $target 2>/dev/null
   mkdir -m 777 "$TMP/user"
   chmod 755 "$TMP"
   if command -v setpriv >/dev/null && cp "$RECORD" "$TMP/user/" && [ "$(cat /proc/sys/kernel/perf_event_paranoid)" -ge 2 ]; then
@@ -228,27 +238,35 @@ fi
 
 # --- a ring that is too small, and a recorder that does not get to run
 cat >"$TMP/many.c" <<'C'
+#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 int main(void)
 {
-    sleep(1);
+    raise(SIGSTOP);
     char *at = mmap(0, 4000 * 4096, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     madvise(at, 4000 * 4096, MADV_NOHUGEPAGE);
     for (int page = 0; page < 4000; page++)
         at[page * 4096] = 1;
-    sleep(2);
+    raise(SIGSTOP);
     at = mmap(0, 4096, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return at[0];
 }
 C
 cc "$TMP/many.c" -o "$TMP/many"
-"$RECORD" perf --ring-kb 4 -o "$TMP/l.db" "$TMP/many" 2>"$TMP/l.err" &
+is_stopped() { grep -q '^State:.T' "/proc/$1/status"; }
+program_is_stopped() { is_stopped "$(cat "$TMP/pid")"; }
+rm -f "$TMP/pid"
+"$RECORD" perf --ring-kb 4 -o "$TMP/l.db" -- sh -c "echo \$\$ >$TMP/pid; exec $TMP/many" 2>"$TMP/l.err" &
 recorder=$!
-sleep 0.5
+eventually program_is_stopped
 kill -STOP $recorder
-sleep 1.5
+eventually is_stopped $recorder
+kill -CONT "$(cat "$TMP/pid")"
+eventually program_is_stopped # it has touched the pages
 kill -CONT $recorder
+sleep 2 # the ring is emptied: the next record can say how many did not fit
+kill -CONT "$(cat "$TMP/pid")"
 wait $recorder
 check "lost records are counted" test "$(sql "$TMP/l.db" "SELECT CAST(value AS INTEGER) > 100, CAST(value AS INTEGER) + (SELECT refs FROM trace) >= 4000 FROM trace_note WHERE key = 'lost_records'")" = '1|1'
 check "...and reported" grep -Eq '[1-9][0-9]+ lost' "$TMP/l.err"

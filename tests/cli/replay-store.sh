@@ -83,8 +83,8 @@ mkfifo "$TMP/fifo"
 sqlite3 "$trace" <"$TMP/fifo" >/dev/null 2>&1 &
 holder=$!
 exec 3>"$TMP/fifo"
-echo "BEGIN IMMEDIATE;" >&3
-sleep 0.5
+printf 'BEGIN IMMEDIATE;\n.shell touch %s\n' "$TMP/begun" >&3
+eventually test -e "$TMP/begun"
 before=$(runs "$trace")
 refuses "a database that another program writes, after some waiting" 1 "another program writes it" "$replay" "$trace"
 exec 3>&-

@@ -42,12 +42,14 @@ else
   skip "a read-only folder" "could not be made"
 fi
 
-slowly 10 | $record -o "$TMP/two.db" - >/dev/null 2>"$TMP/first" &
+mkfifo "$TMP/go"
+{ slowly 10; cat "$TMP/go"; } | $record -o "$TMP/two.db" - >/dev/null 2>"$TMP/first" &
 first=$!
-sleep 0.3
+eventually test -s "$TMP/two.db"
 refuses "a second writer of one name is refused" 1 "exists" $record -o "$TMP/two.db" "$TMP/lines"
 refuses "also when it may replace" 1 "another program is writing it" $record --force -o "$TMP/two.db" "$TMP/lines"
 refuses "and a reader is told to wait" 1 "another program is writing it" "$BUILD/disco-trace" info "$TMP/two.db"
+: >"$TMP/go"
 wait "$first"
 check "the first writer did not notice" test ! -s "$TMP/first"
 check "its trace is whole" "$BUILD/disco-trace" verify "$TMP/two.db"

@@ -66,7 +66,7 @@ sqlite3 "$TMP/hot.db" <"$TMP/sql" >/dev/null 2>&1 &
 shell=$!
 exec 9>"$TMP/sql"
 echo 'PRAGMA cache_size = 1; BEGIN; UPDATE page_summary SET loads = loads + 1;' >&9
-for _ in $(seq 50); do [ -s "$TMP/hot.db-journal" ] && sleep 0.2 && break; sleep 0.1; done
+eventually test -s "$TMP/hot.db-journal" && sleep 0.2
 { kill -9 "$shell"; wait "$shell"; } 2>/dev/null
 exec 9>&-
 if [ ! -s "$TMP/hot.db-journal" ]; then skip "killed inside a commit" "no journal was left"; else

@@ -117,7 +117,7 @@ static struct hinting *start(const struct fake *fake, uint32_t scan_period_ms)
 /* What a guardian does after its recorder is gone, it does soon. */
 static bool becomes(const char *path, long value)
 {
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < 6000; i++) {
         if (get(path) == value)
             return true;
         nanosleep(&(struct timespec){0, 10000000}, NULL);
