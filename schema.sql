@@ -231,8 +231,8 @@ CREATE TABLE run_epoch_station (
 CREATE TABLE run_page (
   run_id INTEGER NOT NULL REFERENCES run, -- the run
   ppn INTEGER NOT NULL,             -- guest-physical page number: order of first touch
-  space INTEGER NOT NULL,           -- address space of its first mapping
-  page INTEGER NOT NULL,            -- virtual page number of its first mapping
+  space INTEGER NOT NULL,           -- address space where it is mapped first, or first in a region
+  page INTEGER NOT NULL,            -- virtual page number there
   region INTEGER,                   -- the smallest region that holds it, else the one that holds most of it; NULL: none
   first_home INTEGER NOT NULL,      -- node it was placed on
   home INTEGER NOT NULL,            -- node of the master copy at the end

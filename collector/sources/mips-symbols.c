@@ -1,14 +1,16 @@
 #include "collector/sources/mips-symbols.h"
 
 #include <gelf.h>
-#include <string.h>
+#include <stdlib.h>
+
+#include "replayer/report/say.h"
 
 #define SYMBOL_LEAST_BYTES 4096u /* a page of the MIPS machine */
 
 struct symbols {
     struct trace_writer *writer;
     uint32_t space;
-    const char *file;
+    const char *owner, *file;
     Elf *elf;
 };
 
@@ -28,6 +30,15 @@ static char *add(const struct symbols *symbols, const char *kind, const char *na
     return trace_writer_region(symbols->writer, &region, &id);
 }
 
+static char *add_part(const struct symbols *symbols, const char *name, uint64_t start,
+                      uint64_t bytes, uint64_t offset)
+{
+    char *text = say("%s %s", symbols->owner, name);
+    char *error = add(symbols, "mapping", text, start, bytes, offset);
+    free(text);
+    return error;
+}
+
 static char *add_sections(const struct symbols *symbols, unsigned *added)
 {
     size_t names = 0;
@@ -40,8 +51,8 @@ static char *add_sections(const struct symbols *symbols, unsigned *added)
         if (gelf_getshdr(section, &header) == NULL || (header.sh_flags & SHF_ALLOC) == 0)
             continue;
         const char *name = elf_strptr(symbols->elf, names, header.sh_name);
-        error = add(symbols, "mapping", name == NULL ? "" : name, header.sh_addr, header.sh_size,
-                    header.sh_offset);
+        error = add_part(symbols, name == NULL ? "" : name, header.sh_addr, header.sh_size,
+                         header.sh_offset);
         (*added)++;
     }
     return error;
@@ -60,7 +71,7 @@ static char *add_segments(const struct symbols *symbols)
         const char *name = (header.p_flags & PF_X) != 0   ? "text"
                            : (header.p_flags & PF_W) != 0 ? "data"
                                                           : "rodata";
-        error = add(symbols, "mapping", name, header.p_vaddr, header.p_memsz, header.p_offset);
+        error = add_part(symbols, name, header.p_vaddr, header.p_memsz, header.p_offset);
     }
     return error;
 }
@@ -100,8 +111,8 @@ static char *add_symbols(const struct symbols *symbols)
     return error;
 }
 
-char *mips_symbols_write(struct trace_writer *writer, uint32_t space, const char *file,
-                         const void *image, size_t image_bytes)
+char *mips_symbols_write(struct trace_writer *writer, uint32_t space, const char *owner,
+                         const char *file, const void *image, size_t image_bytes)
 {
     (void)elf_version(EV_CURRENT);
     /* libelf reads alone what it was given, but for a plain char * in its interface */
@@ -109,7 +120,7 @@ char *mips_symbols_write(struct trace_writer *writer, uint32_t space, const char
         const void *bytes;
         char *text;
     } plain = {.bytes = image};
-    struct symbols symbols = {.writer = writer, .space = space, .file = file};
+    struct symbols symbols = {.writer = writer, .space = space, .owner = owner, .file = file};
     symbols.elf = elf_memory(plain.text, image_bytes);
     if (symbols.elf == NULL || elf_kind(symbols.elf) != ELF_K_ELF) {
         (void)elf_end(symbols.elf);

@@ -77,10 +77,10 @@ static char *new_space(void *context, const struct monitor_space *space)
     uint32_t id;
     char *error = trace_writer_space(trace->writer, space->name, &id);
     if (error == NULL && space->elf != NULL) {
-        const char *file = space->asid == MONITOR_PHYSICAL
-                               ? trace->options.guest[space->vm % trace->options.guests]
-                               : space->name;
-        error = mips_symbols_write(trace->writer, id, file, space->elf, space->elf_bytes);
+        const bool kernel = space->asid == MONITOR_PHYSICAL;
+        const char *guest = trace->options.guest[space->vm % trace->options.guests];
+        error = mips_symbols_write(trace->writer, id, kernel ? "kernel" : space->name,
+                                   kernel ? guest : space->name, space->elf, space->elf_bytes);
     }
     return error;
 }

@@ -4,13 +4,15 @@
 
 struct extent {
     uint32_t space, id; /* of the region, or PPN of the page */
+    uint32_t rank;      /* of the page's places */
     uint64_t start,
         last; /* last: the last byte, so that the end of the address space has a number */
 };
 
 struct sweep {
-    struct extent *region, *page;
-    uint32_t regions, pages;
+    struct extent *region, *place; /* a page has one or more places */
+    uint32_t regions;
+    size_t places, room;
     uint32_t *active; /* indices of regions that may hold pages from here on */
     uint32_t actives;
 };
@@ -60,57 +62,99 @@ static uint32_t best(struct sweep *sweep, const struct extent *page)
     return found == NULL ? REGION_NONE : found->id;
 }
 
-static void fill(struct sweep *sweep, const struct trace_reader *reader,
-                 const struct memory *memory, uint32_t page_bytes)
+static void fill_regions(struct sweep *sweep, const struct trace_reader *reader)
 {
     uint32_t regions = sweep->regions;
     sweep->regions = 0;
     for (uint32_t i = 0; i < regions; i++) {
         const struct trace_region *region = trace_reader_region(reader, i);
         if (region->end > region->start)
-            sweep->region[sweep->regions++] =
-                (struct extent){region->space, i, region->start, region->end - 1};
-    }
-    for (uint32_t i = 0; i < sweep->pages; i++) {
-        struct memory_page_state page = memory_page(memory, i);
-        uint64_t start = page.vpn * page_bytes;
-        sweep->page[i] = (struct extent){page.space, i, start, start + page_bytes - 1};
+            sweep->region[sweep->regions++] = (struct extent){.space = region->space,
+                                                              .id = i,
+                                                              .start = region->start,
+                                                              .last = region->end - 1};
     }
     if (sweep->regions > 0)
         qsort(sweep->region, sweep->regions, sizeof *sweep->region, by_start);
-    if (sweep->pages > 0)
-        qsort(sweep->page, sweep->pages, sizeof *sweep->page, by_start);
+}
+
+/* All places of all pages; `found` gets the first of each. False: memory is short. */
+static bool fill_places(struct sweep *sweep, const struct memory *memory, uint32_t page_bytes,
+                        struct page_region *found)
+{
+    const struct guest *guest = memory_guest(memory);
+    for (uint32_t i = 0; i < memory_pages(memory); i++) {
+        struct guest_place place[REGION_PLACES];
+        const struct memory_page_state page = memory_page(memory, i);
+        found[i] = (struct page_region){REGION_NONE, page.space, page.vpn};
+        uint32_t places = guest_places(guest, i, place, REGION_PLACES);
+        if (places == 0) /* unmapped by now */
+            place[places++] = (struct guest_place){page.space, page.vpn};
+        if (sweep->places + places > sweep->room) {
+            const size_t room = 2 * sweep->room + memory_pages(memory) + REGION_PLACES;
+            struct extent *more = reallocarray(sweep->place, room, sizeof *more);
+            if (more == NULL)
+                return false;
+            sweep->place = more;
+            sweep->room = room;
+        }
+        for (uint32_t rank = 0; rank < places; rank++) {
+            const uint64_t start = place[rank].vpn * page_bytes;
+            sweep->place[sweep->places++] = (struct extent){.space = place[rank].space,
+                                                            .id = i,
+                                                            .rank = rank,
+                                                            .start = start,
+                                                            .last = start + page_bytes - 1};
+        }
+    }
+    if (sweep->places > 0)
+        qsort(sweep->place, sweep->places, sizeof *sweep->place, by_start);
+    return true;
+}
+
+/* `rank`: [pages] that of the place found so far. */
+static void find(struct sweep *sweep, uint32_t page_bytes, struct page_region *found,
+                 uint32_t *rank)
+{
+    uint32_t next = 0;
+    for (size_t i = 0; i < sweep->places; i++) {
+        const struct extent *place = &sweep->place[i];
+        while (next < sweep->regions && (sweep->region[next].space < place->space ||
+                                         (sweep->region[next].space == place->space &&
+                                          sweep->region[next].start <= place->last)))
+            sweep->active[sweep->actives++] = next++;
+        const uint32_t region = best(sweep, place);
+        struct page_region *of = &found[place->id];
+        if (region == REGION_NONE || (of->region != REGION_NONE && rank[place->id] < place->rank))
+            continue;
+        *of = (struct page_region){region, place->space, place->start / page_bytes};
+        rank[place->id] = place->rank;
+    }
 }
 
 char *regions_of_pages(const struct trace_reader *reader, const struct memory *memory,
-                       uint32_t page_bytes, uint32_t **out)
+                       uint32_t page_bytes, struct page_region **out)
 {
-    struct sweep sweep = {.regions = trace_reader_summary(reader)->regions,
-                          .pages = memory_pages(memory)};
+    struct sweep sweep = {.regions = trace_reader_summary(reader)->regions};
+    const size_t pages = memory_pages(memory);
     sweep.region = calloc((size_t)sweep.regions + 1, sizeof *sweep.region);
     sweep.active = calloc((size_t)sweep.regions + 1, sizeof *sweep.active);
-    sweep.page = calloc((size_t)sweep.pages + 1, sizeof *sweep.page);
-    uint32_t *region = calloc((size_t)sweep.pages + 1, sizeof *region);
+    struct page_region *found = calloc(pages + 1, sizeof *found);
+    uint32_t *rank = calloc(pages + 1, sizeof *rank);
     char *error = NULL;
-    if (sweep.region == NULL || sweep.active == NULL || sweep.page == NULL || region == NULL) {
+    if (sweep.region == NULL || sweep.active == NULL || found == NULL || rank == NULL ||
+        !fill_places(&sweep, memory, page_bytes, found)) {
         error = say_no_memory();
-        free(region);
-        region = NULL;
+        free(found);
+        found = NULL;
     } else {
-        fill(&sweep, reader, memory, page_bytes);
-        uint32_t next = 0;
-        for (uint32_t i = 0; i < sweep.pages; i++) {
-            const struct extent *page = &sweep.page[i];
-            while (next < sweep.regions && (sweep.region[next].space < page->space ||
-                                            (sweep.region[next].space == page->space &&
-                                             sweep.region[next].start <= page->last)))
-                sweep.active[sweep.actives++] = next++;
-            region[page->id] = best(&sweep, page);
-        }
+        fill_regions(&sweep, reader);
+        find(&sweep, page_bytes, found, rank);
     }
     free(sweep.region);
     free(sweep.active);
-    free(sweep.page);
-    *out = region;
+    free(sweep.place);
+    free(rank);
+    *out = found;
     return error;
 }

@@ -331,7 +331,7 @@ static int put_stations(struct row_writer *writer, const struct results *results
 }
 
 static int put_pages(struct row_writer *writer, const struct results *results,
-                     const uint32_t *region)
+                     const struct page_region *region)
 {
     const struct memory *memory = results->run.memory;
     struct insert insert = insert_open(
@@ -343,8 +343,8 @@ static int put_pages(struct row_writer *writer, const struct results *results,
         struct memory_page_state page = memory_page(memory, i);
         if (page.first_home == MEMORY_NO_NODE)
             continue; /* never touched itself: only a reference of the page before ran into it */
-        ROW(&insert, INT(results->run_id), INT(i), INT(page.space), INT(page.vpn),
-            INT_UNLESS(REGION_NONE, region[i]), INT(page.first_home), INT(page.home),
+        ROW(&insert, INT(results->run_id), INT(i), INT(region[i].space), INT(region[i].vpn),
+            INT_UNLESS(REGION_NONE, region[i].region), INT(page.first_home), INT(page.home),
             INT(page.replicas), INT(page.loads), INT(page.stores), INT(page.local_accesses),
             INT(page.migrations), INT(page.replications), INT(page.collapses));
     }
@@ -396,7 +396,7 @@ static int put_actions(struct row_writer *writer, const struct results *results)
 
 static int put_pages_and_regions(struct row_writer *writer, const struct results *results)
 {
-    uint32_t *region = NULL;
+    struct page_region *region = NULL;
     char *error = regions_of_pages(writer->report->reader, results->run.memory,
                                    writer->report->machine->page_bytes, &region);
     if (error != NULL) {

@@ -159,7 +159,7 @@ static void a_page_lies_in_the_smallest_region_that_holds_most_of_it(void **stat
     replay_it(fixture, "first-touch", NULL, 1, &outcome);
     well(outcome.error);
     struct trace_reader *reader = NULL;
-    uint32_t *found = NULL;
+    struct page_region *found = NULL;
     const struct memory *memory = outcome.replay[0]->memory;
     well(trace_reader_open(fixture->path, &reader));
     well(regions_of_pages(reader, memory, PAGE, &found));
@@ -180,7 +180,7 @@ static void a_page_lies_in_the_smallest_region_that_holds_most_of_it(void **stat
                 best_bytes = bytes;
             }
         }
-        assert_int_equal(found[ppn], best);
+        assert_int_equal(found[ppn].region, best);
         some += best != REGION_NONE;
     }
     assert_true(some > 2);

@@ -509,3 +509,14 @@ void guest_page(const struct guest *guest, uint32_t page, uint32_t *space, uint6
     *space = guest->page[page].space;
     *vpn = guest->page[page].vpn;
 }
+
+uint32_t guest_places(const struct guest *guest, uint32_t page, struct guest_place *place,
+                      uint32_t most)
+{
+    uint32_t places = 0;
+    for (uint32_t mapping = guest_backmap(guest, page); mapping != MEMORY_NONE && places < most;
+         mapping = guest_backmap_next(guest, mapping))
+        place[places++] = (struct guest_place){.space = guest_mapped_space(guest, mapping),
+                                               .vpn = guest_mapped_vpn(guest, mapping)};
+    return places;
+}

@@ -94,6 +94,14 @@ char *guest_share(struct guest *guest, uint32_t from, uint64_t from_first, uint3
 uint32_t guest_pages(const struct guest *guest); /* PPNs given out and committed */
 /* Where the page was first mapped. */
 void guest_page(const struct guest *guest, uint32_t page, uint32_t *space, uint64_t *vpn);
+/* Where it is mapped now, the first `most` places, its first mapping in front if it is still there.
+ * Returns how many. */
+struct guest_place {
+    uint32_t space;
+    uint64_t vpn;
+};
+uint32_t guest_places(const struct guest *guest, uint32_t page, struct guest_place *place,
+                      uint32_t most);
 /* NULL where there are no caches. */
 const struct caches *guest_caches(const struct guest *guest);
 
