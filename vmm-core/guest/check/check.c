@@ -59,9 +59,9 @@ int main(int argc, char **argv)
         return 2;
     }
     failed += run_all(library_checks);
-    failed += run_all(memory_checks);
-    failed += run_all(thread_checks);
     failed += run_all(process_checks);
+    failed += run_all(thread_checks);
+    failed += run_all(memory_checks);
     printf("check: %d failed on %d virtual CPUs\n", failed, disco_cpus());
     return failed ? 1 : 0;
 }

@@ -98,7 +98,7 @@ static void leave_children(void)
 
 static const char *check_orphans(void)
 {
-    for (int turn = 0; turn < 20; turn++)
+    for (int turn = 0; turn < 6; turn++)
         EXPECT(status_of_child(leave_children) == 0);
     EXPECT(disco_wait(NULL) == -1);
     return NULL;

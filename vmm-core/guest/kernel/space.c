@@ -237,23 +237,33 @@ void *space_page(struct space *space, uint32_t address)
 
 /* ------------------------------------------------------------------------------- fork */
 
-static bool copy_table(struct space *to, uint32_t *table, uint32_t base)
+/* The pages of [address, end), all in one table. */
+static bool copy_pages(struct space *to, struct space *from, uint32_t address, uint32_t end)
 {
-    for (uint32_t i = 0; i < TABLE_WORDS; i++) {
-        uint32_t address = base + i * PAGE_BYTES, *copy;
-        const struct area *area;
+    uint32_t *entry = &from->root[address >> 22][address >> 12 & (TABLE_WORDS - 1)];
+    uint32_t *copy;
 
-        if (!table[i])
-            continue;
-        area = area_of(to, address);
-        if (!area || area->common)
+    for (; address < end; address += PAGE_BYTES, entry++) {
+        if (!*entry)
             continue;
         copy = entry_for(to, address);
         if (!copy)
             return false;
-        table[i] &= ~(uint32_t)ENTRYLO_WRITE;
-        page_share(ppn_in(table[i]));
-        *copy = table[i];
+        *entry &= ~(uint32_t)ENTRYLO_WRITE;
+        page_share(ppn_in(*entry));
+        *copy = *entry;
+    }
+    return true;
+}
+
+static bool copy_area(struct space *to, struct space *from, const struct area *area)
+{
+    for (uint32_t address = area->start, end; address < area->end; address = end) {
+        end = (address | (TABLE_WORDS * PAGE_BYTES - 1)) + 1;
+        if (end > area->end)
+            end = area->end;
+        if (from->root[address >> 22] != empty_table && !copy_pages(to, from, address, end))
+            return false;
     }
     return true;
 }
@@ -265,11 +275,8 @@ bool space_copy(struct space *to, struct space *from)
     lock_take(&from->lock);
     for (uint32_t i = 0; i < from->area_count; i++)
         if (!from->area[i].common)
-            well &= space_add(to, &from->area[i]);
+            well = well && space_add(to, &from->area[i]) && copy_area(to, from, &from->area[i]);
     to->next_map = from->next_map;
-    for (uint32_t i = 0; i < USER_END >> 22; i++)
-        if (from->root[i] != empty_table)
-            well = well && copy_table(to, from->root[i], i << 22);
     /* what the parent could write it may no more, on any CPU */
     tlb_shootdown(from->asid, from->cpus, SHOOT_ALL);
     lock_give(&from->lock);
