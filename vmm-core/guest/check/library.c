@@ -139,7 +139,31 @@ static const char *check_refusals(void)
     EXPECT(disco_call(0, (uintptr_t) "none", 0, CALL_MAP) == 0);
     EXPECT(disco_call(0x7fffffff, (uintptr_t) "much", 0, CALL_MAP) == 0);
     EXPECT(disco_call(77, 0, 0, CALL_JOIN) == -1);
+    EXPECT(disco_shared((size_t)1 << 29) == NULL);
     return disco_close(file) ? "close" : NULL;
+}
+
+static uint32_t *common;
+
+static void touch_common(void)
+{
+    common[0]++;
+}
+
+/* Memory of all virtual machines, where they have some. */
+static const char *check_common(void)
+{
+    uint32_t *again;
+
+    common = disco_shared(DISCO_PAGE_BYTES);
+    if (!common)
+        return NULL;
+    for (int i = 0; i < 1000; i++)
+        __atomic_add_fetch(&common[1], 1, __ATOMIC_RELAXED);
+    again = disco_shared(8);
+    EXPECT(again && again != common && again[1] >= 1000);
+    EXPECT(status_of_child(touch_common) == 128 + 2);
+    return NULL;
 }
 
 static const char *check_time(void)
@@ -162,6 +186,7 @@ const struct check library_checks[] = {
     {"the heap keeps apart what threads allocate", check_heap},
     {"files are what was written", check_files},
     {"system calls refuse what they cannot do", check_refusals},
+    {"memory of all virtual machines", check_common},
     {"time passes", check_time},
     {0},
 };

@@ -184,7 +184,7 @@ bool space_new(struct space *space, const char *name, const void *image, uint32_
 void space_free(struct space *space);
 bool space_add(struct space *space, const struct area *area);
 uint32_t space_map(struct space *space, uint32_t bytes, const char *name);
-uint32_t space_map_common(struct space *space, uint32_t key, uint32_t bytes);
+uint32_t space_map_common(struct space *space, uint32_t bytes);
 /* A page of the space, for the kernel to write before anything runs in it. */
 void *space_page(struct space *space, uint32_t address);
 /* Copies what is in `from`, copy-on-write; `to` is new. */
@@ -280,8 +280,9 @@ void hal_use(void);
 /* The kernel's one global. */
 struct kernel {
     uint32_t cpus;
-    bool started;    /* the first process is there */
-    bool keep_pages; /* pages of ended processes stay with this kernel */
+    uint32_t common_ppn, common_pages; /* of all virtual machines */
+    bool started;                      /* the first process is there */
+    bool keep_pages;                   /* pages of ended processes stay with this kernel */
     struct cpu *cpu[CPUS_MAX];
     struct lock process_lock, file_lock, console_lock;
     struct process *process[PROCESSES_MAX + 1]; /* by number, from 1 */

@@ -3,9 +3,12 @@
  *
  *   +hal    the monitor's page of registers is there: use it in place of MFC0
  *   +keep   pages of ended processes are kept, not given back to the monitor
+ *   +shared=PAGES   so many pages are common to all virtual machines that have this argument
  */
 #include "vmm-core/guest/kernel/kernel.h"
 #include "vmm-core/guest/kernel/monitor-calls.h"
+
+enum { COMMON_KEY = 1 }; /* the same for all such kernels */
 
 struct kernel kernel;
 uint8_t boot_thread[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES))); /* vCPU 0's stack */
@@ -23,6 +26,28 @@ static uint32_t arguments_ppn(int argc, char **argv)
     return first;
 }
 
+/* At most what memory can hold; 0 where it is no number. */
+static uint32_t number_of(const char *digits)
+{
+    uint32_t number = 0;
+
+    for (; *digits >= '0' && *digits <= '9' && number <= ABI_DIRECT_BYTES; digits++)
+        number = number * 10 + (uint32_t)(*digits - '0');
+    return *digits ? 0 : number;
+}
+
+/* Before there is any space: later the monitor refuses it. */
+static void common_init(void)
+{
+    const void *pages = kernel.common_pages ? pages_contiguous(kernel.common_pages) : NULL;
+
+    if (!kernel.common_pages)
+        return;
+    if (!pages || monitor_shared_region(COMMON_KEY, ppn_of(pages), kernel.common_pages) < 0)
+        panic("+shared: the monitor refuses so many pages, or there is too little memory", NULL);
+    kernel.common_ppn = ppn_of(pages);
+}
+
 /* Takes the kernel's own out: how many are left. */
 static int kernel_arguments(int argc, char **argv)
 {
@@ -33,8 +58,11 @@ static int kernel_arguments(int argc, char **argv)
             hal_use();
         else if (strcmp(argv[n], "+keep") == 0)
             kernel.keep_pages = true;
+        else if (strncmp(argv[n], "+shared=", 8) == 0)
+            kernel.common_pages = number_of(argv[n] + 8);
         else
-            panic("the arguments in front that begin with + can be +hal and +keep", NULL);
+            panic("arguments in front that begin with + can be +hal, +keep and +shared=PAGES",
+                  NULL);
     }
     while (n < argc)
         argv[count++] = argv[n++];
@@ -90,6 +118,7 @@ _Noreturn void kernel_main(int argc, char **argv, uint32_t pages, uint32_t cpus)
     pages_init(ppn_of(kernel_end), pages);
     for (uint32_t i = 0; i < TABLE_WORDS; i++)
         empty_root[i] = empty_table;
+    common_init();
     files_init();
     cpu = page_new(true);
     cpu_init(cpu, 0, (void *)boot_thread);

@@ -125,13 +125,12 @@ uint32_t space_map(struct space *space, uint32_t bytes, const char *name)
     return area.start;
 }
 
-uint32_t space_map_common(struct space *space, uint32_t key, uint32_t bytes)
+uint32_t space_map_common(struct space *space, uint32_t bytes)
 {
     struct area area = {.writable = true, .common = true};
     uint32_t count = (bytes + PAGE_BYTES - 1) / PAGE_BYTES;
-    char *pages = bytes && bytes < USER_STACKS ? pages_contiguous(count) : NULL;
 
-    if (!pages || monitor_shared_region(key, ppn_of(pages), count) < 0)
+    if (bytes > kernel.common_pages * PAGE_BYTES)
         return 0;
     lock_take(&space->lock);
     area.start = reserve(space, bytes);
@@ -142,10 +141,12 @@ uint32_t space_map_common(struct space *space, uint32_t key, uint32_t bytes)
     for (uint32_t i = 0; area.start && i < count; i++) {
         uint32_t *entry = entry_for(space, area.start + i * PAGE_BYTES);
 
-        if (entry)
-            *entry = entry_of(ppn_of(pages) + i, true);
-        else
+        if (!entry) {
             area.start = 0;
+            break;
+        }
+        *entry = entry_of(kernel.common_ppn + i, true);
+        page_share(kernel.common_ppn + i);
     }
     lock_give(&space->lock);
     return area.start;

@@ -89,8 +89,7 @@ static int32_t call_map(struct frame *frame)
 
 static int32_t call_shared(struct frame *frame)
 {
-    return (int32_t)space_map_common(&current()->process->space, argument(frame, 0),
-                                     argument(frame, 1));
+    return (int32_t)space_map_common(&current()->process->space, argument(frame, 0));
 }
 
 static int32_t call_fork(struct frame *frame)

@@ -15,7 +15,7 @@
 #define CALL_SLEEP_ON    7  /* address of a word, value */
 #define CALL_WAKE        8  /* address of a word, count */
 #define CALL_MAP         9  /* bytes, name: address of zeroed pages, or 0 */
-#define CALL_SHARED      10 /* key, bytes: address, or 0 */
+#define CALL_SHARED      10 /* bytes: address, or 0 */
 #define CALL_FORK        11
 #define CALL_EXEC        12 /* name, argv */
 #define CALL_WAIT        13 /* address of the status */

@@ -93,9 +93,10 @@ void disco_semaphore_up(struct disco_semaphore *semaphore);
  * out: never NULL. Given back when the process ends. */
 void *disco_alloc(size_t bytes, const char *name);
 
-/* The same, common to all virtual machines whose guests name the same key; not inherited by what a
- * process forks. NULL where the monitor refuses. Natively: memory of this process. */
-void *disco_shared(uint32_t key, size_t bytes);
+/* Memory that is common to all virtual machines that were given room for it (the kernel's argument
+ * +shared=PAGES, the same for each), from its start; not inherited by what a process forks. NULL where
+ * there is less. Natively: memory of this process. */
+void *disco_shared(size_t bytes);
 
 /* ------------------------------------------------------------------------------- processes */
 

@@ -112,9 +112,8 @@ void *disco_alloc(size_t bytes, const char *name)
     return memory;
 }
 
-void *disco_shared(uint32_t key, size_t bytes)
+void *disco_shared(size_t bytes)
 {
-    (void)key;
     return disco_alloc(bytes, "shared");
 }
 

@@ -67,9 +67,9 @@ void *disco_alloc(size_t bytes, const char *name)
     return memory;
 }
 
-void *disco_shared(uint32_t key, size_t bytes)
+void *disco_shared(size_t bytes)
 {
-    return (void *)(uintptr_t)disco_call(key, bytes, 0, CALL_SHARED);
+    return (void *)(uintptr_t)disco_call(bytes, 0, 0, CALL_SHARED);
 }
 
 int disco_fork(void)
