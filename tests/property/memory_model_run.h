@@ -85,6 +85,8 @@ static inline uint32_t model_refill(struct model *model, uint32_t cpu, uint64_t 
     for (uint32_t half = 0; half < halves; half++) {
         const uint32_t index = model_index(vpn / halves * halves + half);
         new.page[half] = model->page_of[on->space][index];
+        if (new.page[half] >= 0 && !model->page[new.page[half]].live)
+            new.page[half] = -1; /* given back */
         if (new.page[half] >= 0)
             new.node[half] =
                 model_nearest(model, (uint32_t) new.page[half], machine->cpu_node[cpu]);
@@ -96,18 +98,19 @@ static inline uint32_t model_refill(struct model *model, uint32_t cpu, uint64_t 
     return new.node[vpn % halves];
 }
 
-static inline int64_t model_touch(struct model *model, uint32_t cpu, uint32_t space, uint64_t vpn)
+/* `page`: one that the guest gave back, or a new one, the next. */
+static inline int64_t model_place(struct model *model, uint32_t cpu, uint32_t page, uint64_t vpn)
 {
     const struct machine *const machine = model->machine;
     const uint32_t here = machine->cpu_node[cpu];
     model->cpu[cpu].count.page_faults++;
     model->cpu[cpu].count.account_ps[ACCOUNT_monitor] += machine->costs.page_fault_ns;
     const struct policy_event event = {
-        .page = model->pages, .node = here, .cpu = cpu, .time_ns = model->epoch_start, .vpn = vpn};
+        .page = page, .node = here, .cpu = cpu, .time_ns = model->epoch_start, .vpn = vpn};
     uint32_t wanted = model->options->policy->place(model->state, &model->host, &event);
     if (wanted >= machine->nodes) {
-        model_refuse(model, (int)cpu, MEMORY_ACTION_PLACE, POLICY_NONSENSE, model->pages,
-                     MEMORY_NO_NODE, wanted, "placed on a node that is not there");
+        model_refuse(model, (int)cpu, MEMORY_ACTION_PLACE, POLICY_NONSENSE, page, MEMORY_NO_NODE,
+                     wanted, "placed on a node that is not there");
         wanted = here;
     }
     uint64_t tried = 0;
@@ -124,23 +127,36 @@ static inline int64_t model_touch(struct model *model, uint32_t cpu, uint32_t sp
         tried |= UINT64_C(1) << best;
         if (!model_make_room(model, (int)cpu, (uint32_t)best))
             continue;
-        const uint32_t page = model->pages++;
-        model->page[page] = (struct model_page){.live = true,
-                                                .space = space,
-                                                .vpn = vpn,
-                                                .first_home = (uint32_t)best,
-                                                .home = (uint32_t)best};
+        struct model_page *const it = &model->page[page];
+        if (page == model->pages)
+            *it = (struct model_page){.first_home = (uint32_t)best};
+        model->pages += page == model->pages;
+        it->live = true;
+        it->home = (uint32_t)best;
         model_note_most(model, (uint32_t)best);
-        model->page_of[space][model_index(vpn)] = page;
         return page;
     }
     model->full = true;
     return -1;
 }
 
-static inline int64_t model_page_for(struct model *model, uint32_t cpu, uint64_t vpn)
+static inline int64_t model_touch(struct model *model, uint32_t cpu, uint32_t space, uint64_t vpn)
 {
-    const uint32_t space = model->cpu[cpu].space;
+    int64_t *const mapped = &model->page_of[space][model_index(vpn)];
+    if (*mapped >= 0) /* given back */
+        return model_place(model, cpu, (uint32_t)*mapped, model->page[*mapped].vpn);
+    const int64_t page = model_place(model, cpu, model->pages, vpn);
+    if (page < 0)
+        return page;
+    model->page[page].space = space;
+    model->page[page].vpn = vpn;
+    *mapped = page;
+    return page;
+}
+
+static inline int64_t model_page_for(struct model *model, uint32_t cpu, uint32_t space,
+                                     uint64_t vpn)
+{
     int64_t *const here = &model->page_of[space][model_index(vpn)];
     const int64_t shown = model->shows[space][model_index(vpn)];
     if (*here < 0 && shown < 0)
@@ -152,6 +168,8 @@ static inline int64_t model_page_for(struct model *model, uint32_t cpu, uint64_t
             model_touch(model, cpu, from, model_vpn(index));
         *here = model->page_of[from][index];
     }
+    if (*here >= 0 && !model->page[*here].live)
+        return model_touch(model, cpu, space, vpn);
     return *here;
 }
 
@@ -165,7 +183,7 @@ static inline int64_t model_translate(struct model *model, uint32_t cpu, uint64_
     const uint32_t halves = machine->tlb.pages_per_entry;
     *missed = false;
     if (!machine->tlb.entries) {
-        const int64_t page = model_page_for(model, cpu, vpn);
+        const int64_t page = model_page_for(model, cpu, on->space, vpn);
         *node = page < 0 ? 0 : model_nearest(model, (uint32_t)page, machine->cpu_node[cpu]);
         return page;
     }
@@ -190,10 +208,10 @@ static inline int64_t model_translate(struct model *model, uint32_t cpu, uint64_
                         machine->tlb.replacement == TLB_REPLACE_LRU ? NULL : &model->tlb_random);
             return second->page[vpn % halves];
         }
-        *paid += costs->tlb_forward_ns;
+        *paid += model->options->guest_refills ? costs->tlb_refill_ns : costs->tlb_forward_ns;
         on->count.l2tlb_misses++;
     }
-    const int64_t page = model_page_for(model, cpu, vpn);
+    const int64_t page = model_page_for(model, cpu, on->space, vpn);
     if (page >= 0)
         *node = model_refill(model, cpu, vpn);
     return page;

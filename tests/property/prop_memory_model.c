@@ -8,8 +8,10 @@
  * every epoch, at the end all counters. The texts must be equal to the last digit. DISCO_SEED
  * repeats one trace, DISCO_RUNS sets their number.
  */
-#include "tests/property/memory_model_run.h"
+#include "tests/property/memory_model_physical.h"
+#include "tests/property/memory_model_say.h"
 #include "tests/property/random_caches.h"
+#include "vmm-core/memory/guest-writes.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -261,6 +263,7 @@ static void draw_policy(struct trial *trial)
                                 .seed = model_draw(&trial->random),
                                 .refs_per_sample = 1 + draw(trial, 3),
                                 .epoch_references = 1 + draw(trial, 60),
+                                .guest_refills = draw(trial, 2),
                                 .has_fetches = draw(trial, 2),
                                 .check_every = draw(trial, 4) ? 0 : 1 + draw(trial, 9)};
 }
@@ -284,98 +287,6 @@ static void real_epoch(void *context, const struct memory_epoch *epoch)
 {
     const struct context *const to = context;
     model_log_epoch(to->log, epoch, to->nodes);
-}
-
-/* ---- the end, in words
- * ----------------------------------------------------------------------------- */
-
-static void say_cpu(FILE *log, uint32_t cpu, const struct memory_cpu_counters *count)
-{
-    fprintf(log, "cpu %u:", cpu);
-#define SAY_COUNTER(name, meaning) fprintf(log, " " #name " %llu", (unsigned long long)count->name);
-    MEMORY_CPU_COUNTERS(SAY_COUNTER)
-#undef SAY_COUNTER
-#define SAY_ACCOUNT(name, meaning)                                                                 \
-    fprintf(log, " " #name " %llu ps", (unsigned long long)count->account_ps[ACCOUNT_##name]);
-    MEMORY_ACCOUNTS(SAY_ACCOUNT)
-#undef SAY_ACCOUNT
-    fputc('\n', log);
-}
-
-static void say_page(FILE *log, uint32_t page, struct memory_page_state it)
-{
-    fprintf(log, "page %u: %u/%llx %u %u %llx %llu %llu %llu %u %u %u %d\n", page, it.space,
-            (unsigned long long)it.vpn, it.first_home, it.home, (unsigned long long)it.replicas,
-            (unsigned long long)it.loads, (unsigned long long)it.stores,
-            (unsigned long long)it.local_accesses, it.migrations, it.replications, it.collapses,
-            it.mapped);
-}
-
-static void say_node(FILE *log, uint32_t node, struct memory_node_state it)
-{
-    fprintf(log, "node %u: %llu %llu %llu %llu %llu %llu %llu\n", node,
-            (unsigned long long)it.frames, (unsigned long long)it.frames_used,
-            (unsigned long long)it.frames_used_most, (unsigned long long)it.replica_frames,
-            (unsigned long long)it.replica_frames_most, (unsigned long long)it.local_accesses,
-            (unsigned long long)it.remote_accesses);
-}
-
-static void say_real(FILE *log, const struct memory *memory, const struct machine *machine)
-{
-    for (uint32_t cpu = 0; cpu < machine->cpus; cpu++)
-        say_cpu(log, cpu, memory_cpu(memory, cpu));
-    for (uint32_t page = 0; page < memory_pages(memory); page++)
-        say_page(log, page, memory_page(memory, page));
-    for (uint32_t node = 0; node < machine->nodes; node++)
-        say_node(log, node, memory_node(memory, node));
-    for (uint32_t pair = 0; pair < machine->nodes * machine->nodes; pair++)
-        fprintf(log, "traffic %llu %llu\n", (unsigned long long)memory_traffic_loads(memory)[pair],
-                (unsigned long long)memory_traffic_stores(memory)[pair]);
-    fprintf(log, "time %llu ns\n", (unsigned long long)memory_time_ns(memory));
-}
-
-static void say_model(FILE *log, const struct model *model)
-{
-    const struct machine *const machine = model->machine;
-    const uint64_t furthest_ps = model_furthest(model);
-    for (uint32_t cpu = 0; cpu < machine->cpus; cpu++) {
-        struct memory_cpu_counters count = model->cpu[cpu].count;
-        for (int account = 0; account < MEMORY_ACCOUNT_COUNT; account++)
-            count.account_ps[account] *= account == ACCOUNT_execution ? 1 : 1000;
-        if (model->cpu[cpu].used)
-            count.account_ps[ACCOUNT_idle] += furthest_ps - model_clock(&model->cpu[cpu]);
-        say_cpu(log, cpu, &count);
-    }
-    for (uint32_t page = 0; page < model->pages; page++) {
-        const struct model_page *const it = &model->page[page];
-        say_page(log, page,
-                 (struct memory_page_state){.space = it->space,
-                                            .vpn = it->vpn,
-                                            .first_home = it->first_home,
-                                            .home = it->home,
-                                            .replicas = model_replicas(model, page),
-                                            .loads = it->loads,
-                                            .stores = it->stores,
-                                            .local_accesses = it->local,
-                                            .migrations = it->migrations,
-                                            .replications = it->replications,
-                                            .collapses = it->collapses,
-                                            .mapped = it->live});
-    }
-    for (uint32_t node = 0; node < machine->nodes; node++)
-        say_node(log, node,
-                 (struct memory_node_state){.frames = model->frames[node],
-                                            .frames_used = model_used(model, node),
-                                            .frames_used_most = model->used_most[node],
-                                            .replica_frames = model_replicas_on(model, node),
-                                            .replica_frames_most = model->replicas_most[node],
-                                            .local_accesses = model->served_local[node],
-                                            .remote_accesses = model->served_remote[node]});
-    for (uint32_t from = 0; from < machine->nodes; from++)
-        for (uint32_t to = 0; to < machine->nodes; to++)
-            fprintf(log, "traffic %llu %llu\n", (unsigned long long)model->loads[from][to],
-                    (unsigned long long)model->stores[from][to]);
-    fprintf(log, "time %llu ns\n", (unsigned long long)(furthest_ps / 1000));
 }
 
 /* ---- one trial
@@ -432,6 +343,43 @@ static void guest_unmap(struct guest *guest, uint32_t space, uint64_t first, uin
     guest_unmap_end(guest);
 }
 
+/* What a monitor does with pages; `pages` of a space in a row from `index` on. */
+static void step_physical(struct trial *trial, struct sides *sides, uint32_t cpu, uint32_t space,
+                          uint32_t index, uint32_t pages)
+{
+    struct memory *const memory = sides->memory;
+    const uint64_t vpn = model_vpn(index);
+    switch (draw(trial, 4)) {
+    case 0:
+        if (sides->guest)
+            well(guest_zero(sides->guest, space, vpn));
+        sides->error = memory_zero(memory, cpu, space, vpn);
+        model_zero(sides->model, cpu, space, index);
+        break;
+    case 1: {
+        const bool out = draw(trial, 2);
+        if (sides->guest)
+            well(guest_dma(sides->guest, space, vpn, pages, out));
+        sides->error = memory_dma(memory, cpu, space, vpn, pages, out);
+        model_dma(sides->model, cpu, space, index, pages, out);
+        break;
+    }
+    case 2:
+        if (sides->guest)
+            guest_free_page(sides->guest, space, vpn);
+        sides->error = memory_free_page(memory, cpu, space, vpn);
+        model_free_page(sides->model, cpu, space, index);
+        break;
+    default: {
+        const enum memory_service kind = draw(trial, MEMORY_SERVICE_KINDS);
+        sides->error = memory_service(memory, cpu, kind, index);
+        model_service(sides->model, cpu, kind, index);
+    }
+    }
+    if (sides->guest)
+        well(guest_commit(sides->guest));
+}
+
 static void step(struct trial *trial, struct sides *sides)
 {
     const uint32_t cpu = draw(trial, trial->machine.cpus);
@@ -439,7 +387,7 @@ static void step(struct trial *trial, struct sides *sides)
     const uint32_t index = draw(trial, MODEL_VPNS);
     const uint32_t most = MODEL_CLUSTER - index % MODEL_CLUSTER;
     const uint32_t pages = 1 + draw(trial, most);
-    switch (draw(trial, 16)) {
+    switch (draw(trial, 20)) {
     case 0: {
         const bool wide = draw(trial, 8) == 0; /* over clusters, mostly holes */
         const uint64_t end = wide ? model_vpn(MODEL_VPNS - 1) + 1 : model_vpn(index) + pages;
@@ -479,6 +427,11 @@ static void step(struct trial *trial, struct sides *sides)
         sides->error = memory_dispatch(sides->memory, cpu, stream, space);
         return;
     }
+    case 6:
+    case 7:
+    case 8:
+        step_physical(trial, sides, cpu, space, index, pages);
+        return;
     default:
         if (!sides->model->cpu[cpu].running) {
             model_dispatch(sides->model, cpu, cpu, space);

@@ -305,6 +305,10 @@ static void a_zeroed_or_freed_page_leaves_the_caches(void **state)
     well(guest_dma(guest, 0, PPN(0), 3, false));
     well(guest_references(guest, 0, 0, addr, what, NULL, 1, &outcome, 0));
     assert_int_equal(outcome.level[0], CACHES_MEMORY);
+    well(guest_share(guest, 0, PPN(1), 1, PPN(2), 1));
+    guest_free_page(guest, 1, PPN(2)); /* another VM's: the lines stay */
+    well(guest_references(guest, 0, 0, addr, what, NULL, 1, &outcome, 0));
+    assert_int_equal(outcome.level[0], 1);
     well(guest_commit(guest));
     well(guest_check(guest));
     guest_outcome_free(&outcome);

@@ -129,6 +129,28 @@ static void another_vms_page_is_not_freed(void **state)
     stop(&f);
 }
 
+static void a_part_of_a_huge_page_is_not_freed(void **state)
+{
+    (void)state;
+    struct fixture f;
+    uint32_t frame = 0;
+    const struct guest_range block = {.first = GUEST_DIRECT_VPN, .pages = 512};
+    prepare(&f);
+    f.machine.tlb.refill = TLB_REFILL_HARDWARE;
+    f.node[1].memory_bytes = 600 * PAGE;
+    f.options.huge = &block;
+    f.options.huge_ranges = 1;
+    start(&f);
+    well(memory_zero(f.memory, 1, 0, PPN(5)));
+    assert_int_equal(count(&f, 1)->huge_faults, 1);
+    well(memory_free_page(f.memory, 1, 0, PPN(5)));
+    assert_int_equal(count(&f, 1)->freed_pages, 0);
+    assert_int_equal(memory_node(f.memory, 1).frames_used, 512);
+    assert_true(memory_frame(f.memory, memory_find(f.memory, 0, PPN(5)), 0, &frame, NULL));
+    assert_int_equal(frame, 5);
+    stop(&f);
+}
+
 static void services_are_counted_and_charged(void **state)
 {
     (void)state;
@@ -291,6 +313,7 @@ int main(void)
         cmocka_unit_test(a_device_places_pages_and_collapses_what_it_writes),
         cmocka_unit_test(a_freed_page_keeps_its_number_and_is_placed_anew),
         cmocka_unit_test(another_vms_page_is_not_freed),
+        cmocka_unit_test(a_part_of_a_huge_page_is_not_freed),
         cmocka_unit_test(services_are_counted_and_charged),
         cmocka_unit_test(services_that_cannot_be_are_refused_and_clocks_do_not_run_over),
         cmocka_unit_test(a_cpu_maps_the_nearest_copy),
