@@ -1,7 +1,10 @@
 #include "vmm-core/monitor/expand.h"
 
-#define WHAT_KERNEL      4u
-#define INSTRUCTION_SIZE 4u
+#include <string.h>
+
+#define WHAT_KERNEL       4u
+#define INSTRUCTION_SIZE  4u
+#define EIGHT_TIMES(byte) ((byte)*UINT64_C(0x0101010101010101))
 
 /* The kinds of a CPU's references are those of memory's. */
 _Static_assert(MIPS_FETCH == 0 && MIPS_LOAD == 1 && MIPS_STORE == 2, "as memory.h has them");
@@ -13,43 +16,63 @@ void expand_begin(struct expand *expand, const struct mips_reference *list, size
     expand->run = expand->count = expand->done = 0;
 }
 
+typedef uint64_t pair __attribute__((vector_size(16), aligned(8), may_alias));
+
+/* Eight fetches from `address` on. */
+static inline void put_fetches(uint64_t *addr, uint8_t *what, uint32_t address, uint64_t modes)
+{
+    const pair step = {2 * INSTRUCTION_SIZE, 2 * INSTRUCTION_SIZE};
+    pair two = {address, address + INSTRUCTION_SIZE};
+    *(pair *)addr = two;
+    *(pair *)(addr + 2) = two += step;
+    *(pair *)(addr + 4) = two += step;
+    *(pair *)(addr + 6) = two += step;
+    memcpy(what, &modes, sizeof modes);
+}
+
 size_t expand_some(struct expand *expand, uint64_t *addr, uint8_t *what, size_t room)
 {
     const struct mips_reference *next = expand->next;
     const struct mips_reference *const end = expand->end;
     const uint32_t hidden = expand->hidden;
+    const bool fetches = expand->fetches;
+    uint32_t run = expand->run, count = expand->count, done = expand->done;
+    uint64_t modes = EIGHT_TIMES(expand->mode);
     size_t made = 0;
     for (;;) {
         /* Fetches up to the instruction of the next load or store, or to the end of the run. */
         const bool data = next < end && next->kind != MIPS_FETCH;
-        uint32_t until = data && next->place < expand->count ? next->place + 1u : expand->count;
-        if (expand->fetches && expand->done < until) {
-            uint32_t some = until - expand->done;
+        const uint32_t until = data && next->place < count ? next->place + 1u : count;
+        if (fetches && done < until) {
+            size_t some = until - done;
             if (some > room - made)
-                some = (uint32_t)(room - made);
-            uint32_t address = expand->run + INSTRUCTION_SIZE * expand->done;
-            const uint8_t kind = expand->mode;
-            for (uint32_t i = 0; i < some; i++, address += INSTRUCTION_SIZE) {
-                addr[made + i] = address;
-                what[made + i] = kind;
-            }
+                some = room - made;
+            size_t put = 0;
+            do
+                put_fetches(addr + made + put, what + made + put,
+                            run + INSTRUCTION_SIZE * (done + (uint32_t)put), modes);
+            while ((put += EXPAND_SLACK) < some);
             made += some;
-            expand->done += some;
+            done += (uint32_t)some;
         }
         if (next == end || made == room)
             break;
         if (data) {
             addr[made] = next->address;
-            what[made] = next->kind | expand->mode;
+            what[made] = next->kind | (uint8_t)modes;
             made += next->address / MIPS_PAGE_BYTES != hidden;
         } else {
-            expand->run = next->address;
-            expand->count = next->place;
-            expand->done = 0;
-            expand->mode = next->bytes == MIPS_USER ? 0 : WHAT_KERNEL;
+            run = next->address;
+            count = next->place;
+            done = 0;
+            modes = EIGHT_TIMES(next->bytes == MIPS_USER ? 0 : WHAT_KERNEL);
         }
         next++;
     }
     expand->next = next;
+    expand->run = run;
+    expand->count = count;
+    expand->done = done;
+    expand->mode = (uint8_t)modes;
     return made;
 }

@@ -14,8 +14,8 @@
 
 #include "vmm-core/machine/mips/cpu.h"
 
-/* Room for so many at least. */
-#define EXPAND_LEAST 256u
+/* What the arrays have beyond `room`: fetches are written eight at a time. */
+#define EXPAND_SLACK 8u
 
 struct expand {
     bool fetches;    /* false: fetches are left out */
@@ -30,7 +30,8 @@ struct expand {
 
 /* Begins a list. */
 void expand_begin(struct expand *expand, const struct mips_reference *list, size_t references);
-/* The next references, at most `room`; 0: the list is through. */
+/* The next references, at most `room`; 0: the list is through. The arrays have EXPAND_SLACK more, whose
+ * contents are lost. */
 size_t expand_some(struct expand *expand, uint64_t *addr, uint8_t *what, size_t room);
 
 #endif

@@ -98,7 +98,7 @@ struct monitor {
     char *registers; /* of the vCPU whose guest erred */
 };
 
-#define STREAM_ROOM 32768u
+#define STREAM_ROOM 8192u
 
 /* monitor.c: keeps the first error, frees others; NULL is none. */
 void monitor_fail(struct monitor *monitor, char *error);

@@ -114,8 +114,8 @@ static char *make_seats(struct monitor *monitor)
     monitor->ram.cpu = calloc(cpus, sizeof(struct mips_cpu *));
     if (options->memory || (options->listener && options->listener->references)) {
         monitor->list = malloc(room * sizeof *monitor->list);
-        monitor->addr = malloc(STREAM_ROOM * sizeof *monitor->addr);
-        monitor->what = malloc(STREAM_ROOM);
+        monitor->addr = malloc((size_t)(STREAM_ROOM + EXPAND_SLACK) * sizeof *monitor->addr);
+        monitor->what = malloc(STREAM_ROOM + EXPAND_SLACK);
         if (!monitor->list || !monitor->addr || !monitor->what)
             return monitor_no_memory();
     }

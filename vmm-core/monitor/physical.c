@@ -29,7 +29,7 @@ struct physical {
     struct memory_frames hooks;
     const struct memory *memory;     /* NULL: no policy */
     struct first_touch *first_touch; /* without one */
-    uint32_t *entry;                 /* [guest_pages * nodes] 0: not computed */
+    uint32_t *entry;                 /* [nodes][guest_pages] 0: not computed */
     uint32_t *home;       /* [guest_pages] the guest page it shows; most show themselves */
     uint32_t *page;       /* [guest_pages] of a home, or NO_PAGE */
     uint32_t *frame;      /* [guest_pages] of a page, without a policy */
@@ -107,18 +107,24 @@ static void on_freed(void *context, uint32_t frame)
     ram_disown(physical->ram, frame);
 }
 
+static uint32_t *entry_at(const struct physical *physical, uint32_t guest_page, uint32_t node)
+{
+    return &physical->entry[(size_t)node * physical->options.guest_pages + guest_page];
+}
+
 /* Entries of one guest page go; `drop`: so do the translations made from them. */
 static void clear_entries(struct physical *physical, uint32_t guest_page, bool drop)
 {
-    uint32_t *const entry = physical->entry + (size_t)guest_page * physical->nodes;
     uint32_t last = RAM_NONE;
     for (uint32_t node = 0; node < physical->nodes; node++) {
-        const uint32_t frame = entry[node] >> ENTRYLO_PFN_SHIFT;
-        if (drop && entry[node] && frame != last)
+        uint32_t *const entry = entry_at(physical, guest_page, node);
+        const uint32_t frame = *entry >> ENTRYLO_PFN_SHIFT;
+        if (!*entry)
+            continue;
+        if (drop && frame != last)
             ram_drop(physical->ram, frame);
-        if (entry[node])
-            last = frame;
-        entry[node] = 0;
+        last = frame;
+        *entry = 0;
     }
 }
 
@@ -171,7 +177,7 @@ static uint32_t compute(struct physical *physical, uint32_t home, uint32_t node)
 
 uint32_t physical_entry(struct physical *physical, uint32_t guest_page, uint32_t node)
 {
-    uint32_t *const entry = &physical->entry[(size_t)guest_page * physical->nodes + node];
+    uint32_t *const entry = entry_at(physical, guest_page, node);
     if (!*entry)
         *entry = compute(physical, physical->home[guest_page], node);
     return *entry;

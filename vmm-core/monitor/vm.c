@@ -306,7 +306,7 @@ void vm_exit(struct vm *vm, int32_t status)
     vm->status = status;
     monitor->exited++;
     monitor->to_clear = true;
-    if (!monitor->list)
+    if (!monitor->list && monitor->exited < monitor->options.vms)
         vm_clear_exited(monitor);
 }
 
