@@ -53,7 +53,7 @@ static uint32_t answer_of(int job)
 
 int main(int argc, char **argv)
 {
-    int work = 12, seed = 1, jobs = 4;
+    int work = 4, seed = 1, jobs = 12;
     const struct program_option options[] = {
         {"work", &work, 1, 100000, "length of each job: products, or 1000 references"},
         {"seed", &seed, 0, 1 << 30, "which jobs"},

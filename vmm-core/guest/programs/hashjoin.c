@@ -130,7 +130,7 @@ static uint32_t power_of_2_from(uint32_t value)
 
 int main(int argc, char **argv)
 {
-    int small_rows = 32768, large_rows = 131072, queries = 2, hot = 0, seed = 1, threads = 0;
+    int small_rows = 65536, large_rows = 131072, queries = 2, hot = 0, seed = 1, threads = 0;
     const struct program_option options[] = {
         {"small", &small_rows, HOT_KEYS, 1 << 24, "rows of the table that is hashed"},
         {"large", &large_rows, 1, 1 << 26, "rows that are looked up in it"},

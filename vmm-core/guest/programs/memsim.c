@@ -1,13 +1,12 @@
 /* A simulator of a memory system: the other of the two long sequential jobs of "engineering" (the
  * Disco paper ran one beside a Verilog simulator).
  *
- * Makes references as a program would (sweeps, random ones, a walk along a chain), and puts each
+ * Makes references as a program would (sweeps, random ones, long strides), and puts each
  * through a TLB, four first-level caches of 1, 2, 4 and 8 ways, and a directory that knows when each
  * line was used last.
  *
  *   directory      a word for each line of the simulated memory: large, private, used at random
  *   caches, stacks small and hot: private
- *   chain          the references that form a chain: private, read at random
  *
  * Checked: stacks of each set's lines, by last use, tell the misses of every number of ways in one
  * pass (Mattson et al. 1970); they equal those of the caches, which replace by age.
@@ -22,7 +21,8 @@ PROGRAM_ABOUT("memsim: simulation of caches and a TLB: one thread, a large priva
 #define WAYS_MAX    8
 #define CACHES      4 /* of 1, 2, 4 and 8 ways */
 #define TLB_ENTRIES 32
-#define BUCKETS     24 /* of times between uses: powers of 2 */
+#define BUCKETS     24    /* of times between uses: powers of 2 */
+#define STRIDE      40507 /* lines: a prime, near 2^16 times the golden ratio */
 #define NONE        0xffffffffu
 
 struct way {
@@ -38,7 +38,6 @@ struct memory {
     uint32_t lines, now, tlb_misses, deep; /* deep: not among the WAYS_MAX last lines of its set */
     struct cache *caches;
     uint32_t *stacks;    /* [set * WAYS_MAX + depth]: lines, the last used first */
-    uint32_t *chain;     /* [line]: the next line of a walk through all */
     uint32_t *directory; /* [line]: when it was used last, 0 never */
     struct way tlb[TLB_ENTRIES];
     uint32_t depths[WAYS_MAX], gaps[BUCKETS];
@@ -96,23 +95,10 @@ static void refer(struct memory *m, uint32_t line)
         m->deep++;
 }
 
-/* A cycle through all lines: each line's successor is that of a random permutation (Sattolo). */
-static void make_chain(struct memory *m, uint32_t seed)
-{
-    for (uint32_t i = 0; i < m->lines; i++)
-        m->chain[i] = i;
-    for (uint32_t i = m->lines - 1; i > 0; i--) {
-        uint32_t j = program_random(seed, i) % i, swap = m->chain[i];
-        m->chain[i] = m->chain[j];
-        m->chain[j] = swap;
-    }
-}
-
 static void make_memory(struct memory *m)
 {
     m->caches = disco_alloc(CACHES * sizeof *m->caches, "caches");
     m->stacks = disco_alloc((size_t)SETS * WAYS_MAX * sizeof *m->stacks, "stacks");
-    m->chain = disco_alloc(m->lines * sizeof *m->chain, "chain");
     m->directory = disco_alloc(m->lines * sizeof *m->directory, "directory");
     memset(m->stacks, 0xff, (size_t)SETS * WAYS_MAX * sizeof *m->stacks);
     for (uint32_t i = 0; i < CACHES; i++) {
@@ -125,16 +111,16 @@ static void make_memory(struct memory *m)
         m->tlb[i].line = NONE;
 }
 
-/* The reference stream: a sweep over a part that fits the caches, a hot set, the chain. */
+/* The reference stream: a sweep over a part that fits the caches, random lines, a stride. */
 static void run(struct memory *m, uint32_t references, uint32_t seed)
 {
-    uint32_t small = SETS * 3, sweep = 0, walk = 0;
+    uint32_t small = SETS * 3, sweep = 0, stride = 0;
     for (uint32_t i = 0; i < references; i++) {
         uint32_t random = program_random(seed, i);
         switch (random & 3) {
         case 0:
-            walk = m->chain[walk];
-            refer(m, walk);
+            stride = (stride + STRIDE) % m->lines;
+            refer(m, stride);
             break;
         case 1:
             refer(m, (random >> 8) % m->lines);
@@ -148,7 +134,7 @@ static void run(struct memory *m, uint32_t references, uint32_t seed)
 
 int main(int argc, char **argv)
 {
-    int kilobytes = 2048, references = 24000, seed = 1, job = 0;
+    int kilobytes = 8192, references = 24000, seed = 1, job = 0;
     const struct program_option options[] = {
         {"kilobytes", &kilobytes, 1, 1 << 20, "size of the simulated memory"},
         {"references", &references, 1, 1 << 28, "references to simulate"},
@@ -159,7 +145,6 @@ int main(int argc, char **argv)
 
     struct memory m = {.lines = (uint32_t)kilobytes << (10 - LINE_BITS)};
     make_memory(&m);
-    make_chain(&m, (uint32_t)seed);
     run(&m, (uint32_t)references, (uint32_t)seed);
 
     uint32_t answer = program_sum_word(0, m.tlb_misses), hits = 0, depth = 0;
