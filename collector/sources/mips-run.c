@@ -113,6 +113,36 @@ static char *choose_vms(struct run *run)
     return error;
 }
 
+static struct monitor_options monitor_options_of(const struct run *run)
+{
+    const struct mips_run_options *options = run->options;
+    return (struct monitor_options){
+        .machine = run->machine,
+        .vm = run->vm,
+        .vms = run->vms,
+        .quantum = options->quantum,
+        .instructions = options->limit,
+        .seed = options->seed,
+        .hal = options->hal,
+        .patch = options->patch,
+        .no_fetches = options->no_fetches,
+        .memory = mips_live_memory(run->live),
+        .context = run->console,
+        .console = mips_console_write,
+    };
+}
+
+/* A monitor that nobody hears and that does not run: what is refused then makes no trace, and replaces
+ * none. */
+static char *try_guests(const struct run *run)
+{
+    const struct monitor_options options = monitor_options_of(run);
+    struct monitor *monitor = NULL;
+    char *error = monitor_new(&options, &monitor);
+    monitor_free(monitor);
+    return error;
+}
+
 static char *open_all(struct run *run)
 {
     const struct mips_run_options *options = run->options;
@@ -130,24 +160,13 @@ static char *open_all(struct run *run)
     run->console = mips_console_new(options->json ? stderr : stdout, run->vms);
     if (run->console == NULL)
         return say_no_memory();
-    char *error = mips_trace_open(&trace, &run->trace);
+    char *error = try_guests(run);
+    if (error == NULL)
+        error = mips_trace_open(&trace, &run->trace);
     if (error != NULL)
         return error;
-    const struct monitor_options monitor = {
-        .machine = run->machine,
-        .vm = run->vm,
-        .vms = run->vms,
-        .quantum = options->quantum,
-        .instructions = options->limit,
-        .seed = options->seed,
-        .hal = options->hal,
-        .patch = options->patch,
-        .no_fetches = options->no_fetches,
-        .memory = mips_live_memory(run->live),
-        .listener = mips_trace_listener(run->trace),
-        .context = run->console,
-        .console = mips_console_write,
-    };
+    struct monitor_options monitor = monitor_options_of(run);
+    monitor.listener = mips_trace_listener(run->trace);
     return monitor_new(&monitor, &run->monitor);
 }
 
