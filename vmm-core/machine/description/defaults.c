@@ -19,11 +19,12 @@
  *
  * Table 2 prints what the monitor adds to a service of the guest's kernel, not how often it was
  * entered for it; the counts are ours (unchecked):
- *   privileged            518 ns  read: 0.09 x 23 us for one way into the kernel and out, which
- *                                 takes four (Status and Cause read, Status written, ERET)
- *   tlb_write           1,495 ns  read: 0.13 x 23 us for the one wired entry that IRIX reuses for
- *                                 user and kernel [P], written on the way in and on the way out
- *   monitor_call          840 ns  open: 0.02 x 42 us, if it makes one; a zeroed page is page_fault */
+ *   tlb_write, reflect    305 ns  UTLB_MISS: 1.22 x 35 ns a miss; 0.07 of them reach the guest [D],
+ *                                 by an exception and a TLB write: at most 610 ns for both
+ *   privileged            296 ns  read: 0.09 x 23 us for one way into the kernel and out, of seven
+ *                                 (Status, Cause and EPC read, Status twice and EPC written, ERET)
+ *   monitor_call          840 ns  open: 0.02 x 42 us, if it makes one; a zeroed page is page_fault
+ *   interrupt             610 ns  two of reflect: the machine's, and the vCPU's */
 #define FLASH_COSTS(move, per_cpu)                                                                 \
     {                                                                                              \
         .trap_ns = 500,          /* unchecked: 200 cycles at 400 MHz */                            \
@@ -31,11 +32,11 @@
             .tlb_forward_ns =                                                                      \
                 578,          /* 43 + the guest's 35 [P] + one trap, unchecked; [D] <= 614 + 35 */ \
             .tlb_walk_ns = 0, /* no page walker */                                                 \
-            .privileged_ns = 518,     /* see above */                                              \
-            .tlb_write_ns = 1495,     /* see above */                                              \
-            .reflect_ns = 500,        /* unchecked: a trap */                                      \
+            .privileged_ns = 296,     /* see above */                                              \
+            .tlb_write_ns = 305,      /* see above */                                              \
+            .reflect_ns = 305,        /* see above */                                              \
             .monitor_call_ns = 840,   /* see above */                                              \
-            .interrupt_ns = 1000,     /* unchecked: the machine's interrupt, and a reflection */   \
+            .interrupt_ns = 610,      /* see above */                                              \
             .dispatch_ns = 5000,      /* unchecked */                                              \
             .page_fault_ns = 9870,    /* [D] Table 2, DEMAND_ZERO: 0.47 x 21 us of monitor work */ \
             .replica_fault_ns = 8000, /* unchecked: as a hot page */                               \
