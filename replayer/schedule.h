@@ -2,7 +2,8 @@
  *
  *   recorded  where it ran: the stream's recorded CPU, then its dispatch events. A recorded CPU is
  *             an operating system's number: that CPU of the machine which has the same number
- *   compact   streams in the order of their first references fill a node, then the next
+ *   compact   streams in the order of their first references, or of what a monitor first did for
+ *             them, fill a node, then the next
  *   scatter   the same, one to each node in turn
  *   FILE      lines "WHO CPU": WHO is tid:N, stream:N, name:TEXT, a number (a tid), a text (a
  *             name), or * for all; CPU is the machine's operating system number. The first line
