@@ -5,6 +5,15 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+
+/* DISCO_SEED repeats a run; DISCO_RUNS says how much is run, 4000 where it is not set. */
+static inline uint64_t from_environment(const char *name, uint64_t otherwise)
+{
+    const char *const text = getenv(name);
+    return text ? strtoull(text, NULL, 0) : otherwise;
+}
+#define RUNS from_environment("DISCO_RUNS", getenv("DISCO_SANITIZED") ? 400 : 4000)
 
 struct random {
     uint64_t state;

@@ -24,7 +24,6 @@
 #define RAM_BYTES   0x1000000u
 #define FRAMES      ((ROM + ROM_BYTES) / MIPS_PAGE_BYTES)
 #define POWER       0x1f000500u
-#define PROGRAMS    3u
 #define WORDS       1200u
 #define BOARD_LINES 0xfc00u   /* of Cause: until the program has switched the board's timer off */
 #define IN_SLOT     0x803800u /* of QEMU's hflags: this is a delay slot */
@@ -426,13 +425,12 @@ static void equals_qemu_instruction_by_instruction(void **state)
         printf("# skip: no qemu-system-mipsel or mipsel-linux-gnu-gcc\n");
         skip();
     }
-    const char *const text = getenv("DISCO_SEED");
-    const uint64_t first = text ? strtoull(text, NULL, 0) : 1;
+    const uint64_t first = from_environment("DISCO_SEED", 1), programs = 3 + RUNS / 2000;
     char folder[] = "/tmp/disco-mips-XXXXXX";
     assert_non_null(mkdtemp(folder));
     struct rom *const rom = calloc(1, sizeof *rom);
     read_kernel(folder, rom);
-    for (uint64_t seed = first; seed < first + PROGRAMS; seed++) {
+    for (uint64_t seed = first; seed < first + programs; seed++) {
         struct random random = {seed * UINT64_C(0x9e3779b97f4a7c15) | 1};
         write_program(&random, rom->word + PROGRAM / 4);
         FILE *const log = run_qemu(folder, rom);

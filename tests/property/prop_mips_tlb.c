@@ -2,6 +2,7 @@
  * searched at each access. Whatever the CPU remembers of translations (of data, of fetches, of where
  * jumps went), an access that the list does not allow must raise its exception, and one that it
  * allows must reach the frame that it names. DISCO_SEED repeats a run, DISCO_RUNS sets their number. */
+#include "tests/property/mips_words.h"
 #include "vmm-core/machine/mips/cpu.h"
 
 #include <setjmp.h>
@@ -227,20 +228,13 @@ static void run(uint64_t seed)
     free(world.host);
 }
 
-static uint64_t from_environment(const char *name, uint64_t otherwise)
-{
-    const char *const text = getenv(name);
-    return text ? strtoull(text, NULL, 0) : otherwise;
-}
-
 static void translates_as_a_list_that_is_searched(void **state)
 {
     (void)state;
     const uint64_t seed = from_environment("DISCO_SEED", 1);
-    const uint64_t runs = from_environment("DISCO_RUNS", 1000);
-    for (uint64_t i = 0; i < runs; i++) {
+    const uint64_t runs = (RUNS + 3) / 4;
+    for (uint64_t i = 0; i < runs; i++)
         run(seed + i);
-    }
 }
 
 int main(void)

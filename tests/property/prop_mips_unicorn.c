@@ -159,7 +159,7 @@ static void on_interrupt(uc_engine *uc, uint32_t number, void *data)
     uc_emu_stop(uc);
 }
 
-static int start(void **state)
+static struct pair *start(void)
 {
     struct pair *const pair = calloc(1, sizeof *pair);
     uc_hook hook;
@@ -180,20 +180,17 @@ static int start(void **state)
     pair->cpu =
         mips_cpu_new(pair->memory,
                      &(struct mips_model){.stop_on_exception = true, .denormals_in_fpu = true}, 0);
-    *state = pair;
-    return 0;
+    return pair;
 }
 
-static int stop(void **state)
+static void stop(struct pair *pair)
 {
-    struct pair *const pair = *state;
     uc_context_free(pair->fresh);
     uc_close(pair->uc);
     mips_cpu_free(pair->cpu);
     mips_memory_free(pair->memory);
     free(pair->ours);
     free(pair);
-    return 0;
 }
 
 static void put_both(struct pair *pair, uint32_t at, const void *bytes, size_t count)
@@ -219,6 +216,18 @@ static void run_ours(struct pair *pair, uint32_t end)
         fail_msg("it does not come to %08x", end);
 }
 
+static struct mips_state *start_ours(struct pair *pair)
+{
+    struct mips_state *const s = mips_state(pair->cpu);
+    s->pc = CODE;
+    s->r[16] = DATA;
+    s->r[17] = STATE;
+    s->cp0.status = STATUS_ERL;
+    s->delay_slot = false;
+    mips_state_changed(pair->cpu);
+    return s;
+}
+
 /* Runs both; what differs, or NULL. */
 static const char *compare(struct pair *pair, const struct program *program,
                            const struct image *image, const uint8_t *data)
@@ -237,13 +246,7 @@ static const char *compare(struct pair *pair, const struct program *program,
     uc_reg_write(pair->uc, UC_MIPS_REG_17, &value);
     pair->interrupt = 0;
     const uc_err error = uc_emu_start(pair->uc, CODE, end, 0, 0);
-    struct mips_state *const s = mips_state(pair->cpu);
-    s->pc = CODE;
-    s->r[16] = DATA;
-    s->r[17] = STATE;
-    s->cp0.status = STATUS_ERL;
-    s->delay_slot = false;
-    mips_state_changed(pair->cpu);
+    const struct mips_state *const s = start_ours(pair);
     run_ours(pair, end);
     const bool stopped = s->cp0.epc != end, theirs = error || pair->interrupt;
     uint32_t pc = 0;
@@ -315,9 +318,38 @@ static void shrink(struct pair *pair, struct program *program, const struct imag
     print_program(program, image);
 }
 
+/* CVT.S.D of a NaN of which the upper fraction is zero: an infinity there, a NaN here (a NaN's result
+ * is one: volume I, 5.5.2). Random operands leave such NaNs out, but programs can make them. */
+static bool narrows_such_a_nan(const struct mips_state *s, uint32_t word)
+{
+    if ((word & 0xffff003f) != 0x46200020)
+        return false;
+    const unsigned fs = word >> 11 & 31, low = s->cp0.status & STATUS_FR ? 2 * fs : fs & 30;
+    const uint32_t high = s->fpr[low + 1];
+    return (high & 0x7fffffff) == 0x7ff00000 && s->fpr[low] && s->fpr[low] < 1u << 29;
+}
+
+static bool differs_for_unicorn_alone(struct pair *pair, const struct program *program,
+                                      const struct image *image, const uint8_t *data)
+{
+    put_both(pair, CODE, program->word, program->words * 4);
+    put_both(pair, STATE, image, sizeof *image);
+    put_both(pair, DATA - 256, data, 1024);
+    const struct mips_state *const s = start_ours(pair);
+    for (unsigned i = 0; i < WORDS_MAX; i++) {
+        const unsigned at = (s->pc - CODE) / 4; /* a branch takes its slot with it */
+        if (at + 1 < program->words && (narrows_such_a_nan(s, program->word[at]) ||
+                                        narrows_such_a_nan(s, program->word[at + 1])))
+            return true;
+        if (mips_run(pair->cpu, 1) == MIPS_STOP_EXCEPTION)
+            break;
+    }
+    return false;
+}
+
 static void run_programs(struct pair *pair, uint64_t seed, bool fr, unsigned programs)
 {
-    struct random random = {seed * UINT64_C(0x9e3779b97f4a7c15) | 1};
+    struct random random = {(2 * seed + fr) * UINT64_C(0x9e3779b97f4a7c15) | 1};
     struct program program;
     struct image image;
     uint8_t data[1024];
@@ -329,7 +361,7 @@ static void run_programs(struct pair *pair, uint64_t seed, bool fr, unsigned pro
             memcpy(data + 8 * j, &bits, 8);
         }
         const char *const why = compare(pair, &program, &image, data);
-        if (why) {
+        if (why && !differs_for_unicorn_alone(pair, &program, &image, data)) {
             printf("# DISCO_SEED=%llu, program %u: %s\n", (unsigned long long)seed, i, why);
             shrink(pair, &program, &image, data);
             fail_msg("%s", why);
@@ -337,29 +369,39 @@ static void run_programs(struct pair *pair, uint64_t seed, bool fr, unsigned pro
     }
 }
 
-static uint64_t seed_of(void)
-{
-    const char *const text = getenv("DISCO_SEED");
-    return text ? strtoull(text, NULL, 0) : 1;
-}
+/* An engine for so many programs: later its buffer of code is full, and Unicorn 2.0.1 then jumps into
+ * what it has thrown away. */
+#define PROGRAMS 20000u
 
-#define PROGRAMS (getenv("DISCO_SANITIZED") ? 2000u : 20000u)
+static void run_batches(bool fr)
+{
+    const uint64_t seed = from_environment("DISCO_SEED", 1);
+    for (uint64_t left = RUNS * 5, batch = 0; left; batch++) {
+        const unsigned programs = left < PROGRAMS ? (unsigned)left : PROGRAMS;
+        struct pair *const pair = start();
+        run_programs(pair, seed + batch, fr, programs);
+        stop(pair);
+        left -= programs;
+    }
+}
 
 static void runs_like_unicorn(void **state)
 {
-    run_programs(*state, seed_of(), false, PROGRAMS);
+    (void)state;
+    run_batches(false);
 }
 
 static void runs_like_unicorn_with_64_bit_registers(void **state)
 {
-    run_programs(*state, seed_of() + 1, true, PROGRAMS);
+    (void)state;
+    run_batches(true);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(runs_like_unicorn, start, stop),
-        cmocka_unit_test_setup_teardown(runs_like_unicorn_with_64_bit_registers, start, stop),
+        cmocka_unit_test(runs_like_unicorn),
+        cmocka_unit_test(runs_like_unicorn_with_64_bit_registers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
