@@ -1,5 +1,5 @@
 /* check: a line for each check, "PASS what" or "FAIL what: why", and status 1 if one failed. With
- * arguments it is a child of itself (processes.c). */
+ * --child it is a child of itself (processes.c). */
 #include "vmm-core/guest/check/check.h"
 
 static const char about[] __attribute__((section(".disco.about"), used)) =
@@ -48,14 +48,24 @@ static int child(int argc, char **argv)
     return well ? 42 : 1;
 }
 
+static void stand_still(void)
+{
+    static uint32_t word;
+
+    for (;;)
+        disco_sleep_on(&word, 0);
+}
+
 int main(int argc, char **argv)
 {
     int failed = 0;
 
     if (argc > 1 && strcmp(argv[1], "--child") == 0)
         return child(argc, argv);
+    if (argc > 1 && strcmp(argv[1], "--standstill") == 0)
+        stand_still();
     if (argc > 1) {
-        printf("check: takes no arguments\n");
+        printf("check: takes no arguments but --standstill: sleep for ever\n");
         return 2;
     }
     failed += run_all(library_checks);

@@ -189,8 +189,9 @@ uint32_t space_map_common(struct space *space, uint32_t bytes);
 void *space_page(struct space *space, uint32_t address);
 /* Copies what is in `from`, copy-on-write; `to` is new. */
 bool space_copy(struct space *to, struct space *from);
-/* A page fault: true when the access can be tried again. */
-bool space_fault(struct space *space, uint32_t address, bool write);
+/* A page fault; mended: the access can be tried again. */
+enum fault { FAULT_MENDED, FAULT_WRONG, FAULT_NO_MEMORY };
+enum fault space_fault(struct space *space, uint32_t address, bool write);
 /* The table of which all words are 0, for addresses that have none. */
 extern uint32_t empty_table[TABLE_WORDS], *empty_root[TABLE_WORDS];
 

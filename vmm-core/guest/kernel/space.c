@@ -198,17 +198,20 @@ static bool is_guard(const struct area *area, uint32_t address)
     return area->start == USER_STACKS && address % STACK_BYTES < PAGE_BYTES;
 }
 
-bool space_fault(struct space *space, uint32_t address, bool write)
+enum fault space_fault(struct space *space, uint32_t address, bool write)
 {
     const struct area *area;
-    uint32_t *entry = NULL;
-    bool well = false;
+    uint32_t *entry;
+    bool well;
 
     address &= ~(uint32_t)(PAGE_BYTES - 1);
     lock_take(&space->lock);
     area = area_of(space, address);
-    if (area && (!write || area->writable) && !is_guard(area, address))
-        entry = entry_for(space, address);
+    if (!area || (write && !area->writable) || is_guard(area, address)) {
+        lock_give(&space->lock);
+        return FAULT_WRONG;
+    }
+    entry = entry_for(space, address);
     if (entry && !*entry) {
         *entry = first_page(area, address, write);
         well = *entry != 0;
@@ -223,7 +226,7 @@ bool space_fault(struct space *space, uint32_t address, bool write)
         tlb_update(address, &table[address >> 12 & PAIRS_MASK]);
     }
     lock_give(&space->lock);
-    return well;
+    return well ? FAULT_MENDED : FAULT_NO_MEMORY;
 }
 
 void *space_page(struct space *space, uint32_t address)

@@ -57,16 +57,16 @@ static const char *what_happened(uint32_t code)
     return words[code] ? words[code] : "ran into an exception";
 }
 
-static void kill(const struct frame *frame, uint32_t code)
+static void kill(const struct frame *frame, uint32_t code, const char *what)
 {
     const struct process *process = current()->process;
 
     if (code <= EXCEPTION_ADDRESS_STORE)
         say("%s (process %d, thread %d) %s: at 0x%x, address 0x%x\n", process->name,
-            process->number, current()->number, what_happened(code), frame->epc, frame->bad_vaddr);
+            process->number, current()->number, what, frame->epc, frame->bad_vaddr);
     else
         say("%s (process %d, thread %d) %s: at 0x%x\n", process->name, process->number,
-            current()->number, what_happened(code), frame->epc);
+            current()->number, what, frame->epc);
     process_exit(STATUS_KILLED + (int)code);
 }
 
@@ -77,17 +77,23 @@ static bool is_user(const struct frame *frame)
 
 static void fault(struct frame *frame, uint32_t code)
 {
-    bool memory = code <= EXCEPTION_STORE;
+    const char *what = what_happened(code);
 
-    if (memory && frame->bad_vaddr < USER_END && current()->process &&
-        space_fault(&current()->process->space, frame->bad_vaddr, code != EXCEPTION_LOAD))
-        return;
+    if (code <= EXCEPTION_STORE && frame->bad_vaddr < USER_END && current()->process) {
+        enum fault result =
+            space_fault(&current()->process->space, frame->bad_vaddr, code != EXCEPTION_LOAD);
+
+        if (result == FAULT_MENDED)
+            return;
+        if (result == FAULT_NO_MEMORY)
+            what = "found no memory left";
+    }
     if (is_user(frame))
-        kill(frame, code);
+        kill(frame, code, what);
     else if (is_between(frame->epc, (const void *)user_copy, user_copy_failed))
         frame->epc = (uint32_t)(uintptr_t)user_copy_failed;
     else
-        panic(what_happened(code), frame);
+        panic(what, frame);
 }
 
 /* A thread gets the FPU when it uses it; schedule() takes it away with the CPU. */

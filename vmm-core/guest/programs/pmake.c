@@ -1,9 +1,9 @@
 /* A parallel make of a program of many small files, after the workload "pmake" of the Disco paper
  * (compiling GNU chess with as many jobs as CPUs, and one more).
  *
- * Writes the sources of a program, a header and a makefile into the file system; reads the makefile
- * and runs its commands as processes, so many at a time, each as soon as what it needs is there: cc for each
- * source, ld -r for each eight objects, ld for the program, and run, which checks what the program
+ * Writes a header, the file with main and a makefile into the file system; reads the makefile and runs
+ * its commands as processes, so many at a time, each as soon as what it needs is there: gen writes a
+ * source, cc compiles it, ld -r links eight objects, ld the program, and run checks what the program
  * returns. Each process is forked and exec'ed, lives for a moment, reads and writes files, and
  * its memory is new and private: pages come and go all the time, on whichever CPU runs it.
  *
@@ -14,175 +14,62 @@
  * sources, who computed along, says. The sources are C: another compiler can judge them too.
  */
 #include "vmm-core/guest/programs/program.h"
+#include "vmm-core/guest/programs/source-tree.h"
 #include "vmm-core/guest/programs/toy.h"
-
-#include <stdarg.h>
 
 PROGRAM_ABOUT(
     "pmake: a parallel make of short processes (Disco's pmake): fork, exec, compile, link");
 
-#define GROUP      8   /* objects of one ld -r */
-#define LIMIT      731 /* a constant of the header */
-#define VALUE_MASK 8191
-#define NAME_BYTES 16
-
-/* ---------------------------------------------------------------------------- text */
-
-struct text {
-    char *bytes;
-    uint32_t count, room;
-};
-
-static void __attribute__((format(printf, 2, 3)))
-write_text(struct text *text, const char *format, ...)
-{
-    va_list arguments;
-    if (text == NULL)
-        return;
-    if (text->room - text->count < 256) {
-        text->room = 2 * text->room + 4096;
-        text->bytes = realloc(text->bytes, text->room);
-        if (text->bytes == NULL) {
-            printf("pmake: out of memory\n");
-            exit(1);
-        }
-    }
-    va_start(arguments, format);
-    text->count += (uint32_t)vsnprintf(text->bytes + text->count, 256, format, arguments);
-    va_end(arguments);
-}
-
-static void save(struct text *text, const char *name)
-{
-    int file = disco_create(name);
-    if (file < 0 || disco_write(file, text->bytes, text->count) != (int)text->count) {
-        printf("pmake: %s: cannot be written\n", name);
-        exit(1);
-    }
-    disco_close(file);
-    text->count = 0;
-}
+#define GROUP 8 /* objects of one ld -r */
 
 /* ---------------------------------------------------------------------------- sources */
 
-struct tree {
-    uint32_t files, functions, seed; /* functions: of each file */
-};
-
-/* A number from 0 to below `limit`, the next of a function's own sequence. */
-static uint32_t draw(uint32_t *state, uint32_t limit)
-{
-    *state += PROGRAM_GOLDEN;
-    return (program_mix(*state) >> 8) % limit;
-}
-
-/* One statement of a function of (a, b) on its variable t: its text, and its effect on t. */
-static uint32_t statement(struct text *text, uint32_t *state, uint32_t t, uint32_t a, uint32_t b)
-{
-    uint32_t kind = draw(state, 5), x = 1 + draw(state, 90), y = 100 + draw(state, 900);
-    switch (kind) {
-    case 0:
-        write_text(text, "    t = (t * %u + b * (%u - 1)) %% %u; /* stir */\n", x, y, y + LIMIT);
-        return (t * x + b * (y - 1)) % (y + LIMIT);
-    case 1:
-        write_text(text, "    if (t > %u)\n        t = t - %u;\n    else\n        t = t + a;\n", y,
-                   x);
-        return t > y ? t - x : t + a;
-    case 2:
-        write_text(text,
-                   "    i = %u;\n    while (i > 0) {\n        t = (t + i * %u) %% LIMIT;\n"
-                   "        i = i - 1;\n    }\n",
-                   x, y);
-        for (uint32_t i = x; i > 0; i--)
-            t = (t + i * y) % LIMIT;
-        return t;
-    case 3:
-        write_text(text, "    t = (t + LIMIT * %u / (a + 1)) & MASK;\n", x);
-        return (t + LIMIT * x / (a + 1)) & VALUE_MASK;
-    default:
-        write_text(text, "    t = (t ^ (%u | (b & 15))) & MASK; /* mix %u with the low bits */\n",
-                   x, x);
-        return (t ^ (x | (b & 15))) & VALUE_MASK;
-    }
-}
-
-/* A function of the tree: its text, where asked for, and its value for a and b. Statements are drawn
- * anew from its seed each time; the last calls a function in front of it. */
-static uint32_t function(const struct tree *tree, struct text *text, uint32_t number, uint32_t a,
-                         uint32_t b)
-{
-    uint32_t state = program_random(tree->seed, number);
-    uint32_t statements = 6 + draw(&state, 14), start = draw(&state, 500);
-    uint32_t t = (a * 3 + b + start) & VALUE_MASK;
-    write_text(text,
-               "\n/* Function %u of the tree: %u statements. */\n"
-               "int f%u(int a, int b)\n{\n    int t;\n    int i;\n"
-               "    t = (a * 3 + b + %u) & MASK;\n",
-               number, statements, number, start);
-    for (uint32_t i = 0; i < statements; i++)
-        t = statement(text, &state, t, a, b);
-    if (number > 0) {
-        uint32_t callee = draw(&state, number), x = draw(&state, 60);
-        write_text(text, "    t = t ^ f%u(t & 63, %u);\n", callee, x);
-        t ^= function(tree, NULL, callee, t & 63, x);
-    }
-    write_text(text, "    return t & MASK;\n}\n");
-    return t & VALUE_MASK;
-}
-
-/* All sources; what main returns. */
+/* The header, and the file that has main; what main returns. gen writes the others. */
 static uint32_t write_sources(const struct tree *tree)
 {
-    struct text text = {0};
-    char name[NAME_BYTES];
+    struct tree_text text = {0};
     uint32_t result = 0;
-    write_text(&text, "/* of all files */\nenum { LIMIT = %d, MASK = %d };\n", LIMIT, VALUE_MASK);
+    tree_write(&text, "enum { LIMIT = %d, MASK = %d };\n", TREE_LIMIT, TREE_MASK);
     for (uint32_t i = 0; i < tree->files * tree->functions; i++)
-        write_text(&text, "int f%u(int a, int b);\n", i);
-    save(&text, "tree.h");
-    for (uint32_t file = 0; file < tree->files; file++) {
-        write_text(&text, "#include \"tree.h\"\n");
-        for (uint32_t i = 0; i < tree->functions; i++)
-            function(tree, &text, file * tree->functions + i, 0, 0);
-        snprintf(name, sizeof name, "m%u.c", (unsigned)file);
-        save(&text, name);
-    }
-    write_text(&text, "#include \"tree.h\"\n\nint main(void)\n{\n    int sum;\n    sum = 0;\n");
+        tree_write(&text, "int f%u(int a, int b);\n", i);
+    tree_save(&text, "tree.h");
+    tree_write(&text, "#include \"tree.h\"\n\nint main(void)\n{\n    int sum;\n    sum = 0;\n");
     for (uint32_t file = 0; file < tree->files; file++) {
         uint32_t last = (file + 1) * tree->functions - 1;
-        write_text(&text, "    sum = (sum * 3 + f%u(%u, 7)) & MASK;\n", last, file);
-        result = (result * 3 + function(tree, NULL, last, file, 7)) & VALUE_MASK;
+        tree_write(&text, "    sum = (sum * 3 + f%u(%u, 7)) & MASK;\n", last, file);
+        result = (result * 3 + tree_function(tree, NULL, last, file, 7)) & TREE_MASK;
     }
-    write_text(&text, "    return sum;\n}\n");
-    save(&text, "main.c");
+    tree_write(&text, "    return sum;\n}\n");
+    tree_save(&text, "main.c");
     free(text.bytes);
     return result;
 }
 
 static void write_makefile(const struct tree *tree, uint32_t result)
 {
-    struct text text = {0};
+    struct tree_text text = {0};
     uint32_t groups = (tree->files + GROUP - 1) / GROUP;
-    write_text(&text, "checked: program\n\trun program %u\nprogram: main.o", result);
+    tree_write(&text, "checked: program\n\trun program %u\nprogram: main.o", result);
     for (uint32_t group = 0; group < groups; group++)
-        write_text(&text, " g%u.o", group);
-    write_text(&text, "\n\tld program main.o");
+        tree_write(&text, " g%u.o", group);
+    tree_write(&text, "\n\tld program main.o");
     for (uint32_t group = 0; group < groups; group++)
-        write_text(&text, " g%u.o", group);
-    write_text(&text, "\nmain.o: main.c tree.h\n\tcc main.c main.o\n");
+        tree_write(&text, " g%u.o", group);
+    tree_write(&text, "\nmain.o: main.c tree.h\n\tcc main.c main.o\n");
     for (uint32_t group = 0; group < groups; group++) {
         uint32_t end = (group + 1) * GROUP < tree->files ? (group + 1) * GROUP : tree->files;
-        write_text(&text, "g%u.o:", group);
+        tree_write(&text, "g%u.o:", group);
         for (uint32_t file = group * GROUP; file < end; file++)
-            write_text(&text, " m%u.o", file);
-        write_text(&text, "\n\tld -r g%u.o", group);
+            tree_write(&text, " m%u.o", file);
+        tree_write(&text, "\n\tld -r g%u.o", group);
         for (uint32_t file = group * GROUP; file < end; file++)
-            write_text(&text, " m%u.o", file);
-        write_text(&text, "\n");
+            tree_write(&text, " m%u.o", file);
+        tree_write(&text, "\n");
     }
     for (uint32_t file = 0; file < tree->files; file++)
-        write_text(&text, "m%u.o: m%u.c tree.h\n\tcc m%u.c m%u.o\n", file, file, file, file);
-    save(&text, "makefile");
+        tree_write(&text, "m%u.c:\n\tgen m%u.c %u %u %u\nm%u.o: m%u.c tree.h\n\tcc m%u.c m%u.o\n",
+                   file, file, file, tree->functions, tree->seed, file, file, file, file);
+    tree_save(&text, "makefile");
     free(text.bytes);
 }
 
@@ -320,13 +207,12 @@ static void clean(const struct make *make)
 {
     for (uint32_t i = 0; i < make->rules; i++) {
         const struct rule *rule = &make->rule[i];
-        const char *program = rule->command[0], *file = rule->command[1];
-        if (program != NULL && file != NULL && strcmp(program, "cc") == 0)
-            disco_unlink(file);
+        const char *program = rule->command[0];
         if (program != NULL && strcmp(program, "run") != 0)
             disco_unlink(rule->target);
     }
     disco_unlink("tree.h");
+    disco_unlink("main.c");
     disco_unlink("makefile");
 }
 
