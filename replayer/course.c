@@ -1,48 +1,12 @@
-#include "replayer/course.h"
+#include "replayer/course-internal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "replayer/report/say.h"
-#include "vmm-core/memory/guest-writes.h"
 
 #define MONITOR_SOURCE "mips" /* traces of vmm-core/monitor */
-
-/* Pages of `space` that are to be unmapped, and then may show those of another range; or a TLB write
- * that maps pages otherwise. */
-struct change {
-    uint32_t space, from;
-    uint64_t first, pages, from_first;
-    bool shows, writes;
-    struct guest_write write;
-};
-
-struct course {
-    const struct schedule *schedule;
-    const struct machine *machine;
-    struct guest *guest;
-    uint32_t columns, page_shift;
-    bool of_monitor;
-    uint64_t left_out[EVENT_TYPES];
-    uint32_t streams, spaces;
-    uint32_t *cpu;         /* [streams] where it is now, or SCHEDULE_NO_CPU */
-    uint32_t *space;       /* [streams] its address space now */
-    uint32_t *physical;    /* [streams] the one it began in */
-    uint32_t *alive;       /* [spaces] streams that are in it and have not ended */
-    uint32_t *ended;       /* [spaces_ended] spaces to be freed before the next reference */
-    bool *ending;          /* [spaces] it is one of them */
-    struct change *change; /* [changes] due before the next piece; the last comes first */
-    uint32_t spaces_ended, changes;
-    uint32_t given;       /* CPUs given out so far by compact or scatter */
-    uint32_t check_every; /* as in course_options */
-    uint64_t unchecked;   /* references and events since the last check */
-
-    const struct ref_block *block; /* NULL: none was begun */
-    uint32_t event, at, run;       /* the next of each: event, reference, and its run */
-    char *failure;                 /* what comes after the last piece */
-    bool broken;                   /* the guest has failed: nothing may be replayed on it */
-};
 
 char *course_new(const struct course_options *options, const struct trace_reader *reader,
                  struct course **out)
@@ -167,7 +131,7 @@ enum course_work course_work(const struct course *course)
     return through ? COURSE_THROUGH : COURSE_PIECE;
 }
 
-static char *add_step(struct piece *piece, const struct step *step)
+char *course_add_step(struct piece *piece, const struct step *step)
 {
     if (piece->steps == piece->steps_room) {
         uint32_t room = piece->steps_room == 0 ? 1024 : 2 * piece->steps_room;
@@ -181,7 +145,7 @@ static char *add_step(struct piece *piece, const struct step *step)
     return NULL;
 }
 
-static char *give_cpu(struct course *course, uint32_t stream)
+char *course_give_cpu(struct course *course, uint32_t stream)
 {
     const struct schedule *schedule = course->schedule;
     if (schedule->order == NULL || schedule->kind == SCHEDULE_RECORDED ||
@@ -200,7 +164,7 @@ static char *run(struct course *course, struct piece *piece, uint32_t stream, ui
         return say("block %" PRIu64 ": stream %" PRIu32
                    " is not in the trace; disco-trace verify says what is intact",
                    block->number, stream);
-    char *error = course->cpu[stream] == SCHEDULE_NO_CPU ? give_cpu(course, stream) : NULL;
+    char *error = course->cpu[stream] == SCHEDULE_NO_CPU ? course_give_cpu(course, stream) : NULL;
     if (error != NULL)
         return error;
     struct step step = {.kind = STEP_REFERENCES,
@@ -217,7 +181,7 @@ static char *run(struct course *course, struct piece *piece, uint32_t stream, ui
     course->at = end;
     course->unchecked += end - step.first;
     course->broken = error != NULL;
-    return error == NULL ? add_step(piece, &step) : error;
+    return error == NULL ? course_add_step(piece, &step) : error;
 }
 
 /* References up to `end`, of however many streams. */
@@ -309,90 +273,11 @@ static char *share(struct course *course, const uint64_t *args)
     return NULL;
 }
 
-static char *unknown_in_event(const struct course *course, const char *what, uint64_t number)
+char *course_unknown(const struct course *course, const char *what, uint64_t number)
 {
     return say("block %" PRIu64 ": an event is about %s %" PRIu64
                ", which is not in the trace; disco-trace verify says what is intact",
                course->block->number, what, number);
-}
-
-static char *tlb_write(struct course *course, const struct trace_event *event)
-{
-    const uint64_t *args = event->args;
-    struct change change = {.writes = true,
-                            .write = {.space = course->space[event->stream],
-                                      .physical = course->physical[event->stream],
-                                      .entry_hi = args[1],
-                                      .entry_lo0 = args[2],
-                                      .entry_lo1 = args[3],
-                                      .page_mask = args[4]}};
-    bool changes = false;
-    char *error = guest_write(course->guest, &change.write, &changes);
-    course->broken = error != NULL;
-    if (changes)
-        course->change[course->changes++] = change;
-    return error;
-}
-
-/* Zero, dma, free: the guest's part now, the memories' as a step. */
-static char *pages(struct course *course, struct piece *piece, const struct trace_event *event)
-{
-    const uint64_t *args = event->args;
-    uint64_t many = event->type == EVENT_DMA ? args[1] : 1;
-    if (args[0] >= GUEST_DIRECT_PAGES || many > GUEST_DIRECT_PAGES - args[0])
-        return say("block %" PRIu64 ": an event is about page %" PRIu64 " and %" PRIu64
-                   " in a row, but a VM has %" PRIu64
-                   " at most; disco-trace verify says what is intact",
-                   course->block->number, args[0], many, (uint64_t)GUEST_DIRECT_PAGES);
-    struct step step = {.kind = event->type == EVENT_ZERO  ? STEP_ZERO
-                                : event->type == EVENT_DMA ? STEP_DMA
-                                                           : STEP_FREE,
-                        .cpu = course->cpu[event->stream]};
-    step.physical = course->physical[event->stream];
-    step.out = event->type == EVENT_DMA && args[2] != 0;
-    step.vpn = GUEST_DIRECT_VPN + args[0];
-    step.pages = many;
-    char *error = NULL;
-    if (step.kind == STEP_FREE)
-        guest_free_page(course->guest, step.physical, step.vpn);
-    else if (step.kind == STEP_ZERO)
-        error = guest_zero(course->guest, step.physical, step.vpn);
-    else
-        error = guest_dma(course->guest, step.physical, step.vpn, step.pages, step.out);
-    course->broken = error != NULL;
-    return error == NULL ? add_step(piece, &step) : error;
-}
-
-static char *service(struct course *course, struct piece *piece, const struct trace_event *event)
-{
-    if (event->args[0] >= MEMORY_SERVICE_KINDS)
-        return say("block %" PRIu64 ": a monitor's service of kind %" PRIu64
-                   " is not known; use the version of disco that recorded the trace",
-                   course->block->number, event->args[0]);
-    struct step step = {.kind = STEP_SERVICE, .cpu = course->cpu[event->stream]};
-    step.service = (enum memory_service)event->args[0];
-    step.times = event->args[1];
-    return add_step(piece, &step);
-}
-
-/* What only a monitor's trace says. */
-static char *of_monitor(struct course *course, struct piece *piece, const struct trace_event *event)
-{
-    bool fits = course->machine->page_bytes == GUEST_PAGE_BYTES || event->type == EVENT_SERVICE;
-    if (!course->of_monitor || !fits) {
-        course->left_out[event->type]++;
-        return NULL;
-    }
-    if (event->stream >= course->streams || course->physical[event->stream] >= course->spaces)
-        return unknown_in_event(course, "stream", event->stream);
-    if (event->type == EVENT_TLBWRITE)
-        return tlb_write(course, event);
-    char *error =
-        course->cpu[event->stream] == SCHEDULE_NO_CPU ? give_cpu(course, event->stream) : NULL;
-    if (error != NULL)
-        return error;
-    return event->type == EVENT_SERVICE ? service(course, piece, event)
-                                        : pages(course, piece, event);
 }
 
 static char *handle(struct course *course, struct piece *piece, const struct trace_event *event)
@@ -402,9 +287,9 @@ static char *handle(struct course *course, struct piece *piece, const struct tra
         event->type == EVENT_DISPATCH || event->type == EVENT_ASID || event->type == EVENT_EXIT;
     bool of_space = event->type == EVENT_UNMAP || event->type == EVENT_SHARE;
     if (of_stream && event->stream >= course->streams)
-        return unknown_in_event(course, "stream", event->stream);
+        return course_unknown(course, "stream", event->stream);
     if (of_space && args[0] >= course->spaces)
-        return unknown_in_event(course, "address space", args[0]);
+        return course_unknown(course, "address space", args[0]);
     bool recorded = course->schedule->kind == SCHEDULE_RECORDED;
     switch (event->type) {
     case EVENT_DISPATCH:
@@ -415,13 +300,13 @@ static char *handle(struct course *course, struct piece *piece, const struct tra
         struct step step = {.kind = STEP_IDLE, .idle_ns = args[1]};
         step.cpu = recorded ? schedule_cpu(course->machine, args[0]) : SCHEDULE_NO_CPU;
         if (step.cpu != SCHEDULE_NO_CPU)
-            return add_step(piece, &step);
+            return course_add_step(piece, &step);
         course->left_out[EVENT_IDLE]++;
         return NULL;
     }
     case EVENT_ASID:
         if (args[0] >= course->spaces)
-            return unknown_in_event(course, "address space", args[0]);
+            return course_unknown(course, "address space", args[0]);
         change_space(course, event->stream, (uint32_t)args[0]);
         return NULL;
     case EVENT_UNMAP:
@@ -429,7 +314,7 @@ static char *handle(struct course *course, struct piece *piece, const struct tra
         return NULL;
     case EVENT_SHARE:
         if (args[2] >= course->spaces)
-            return unknown_in_event(course, "address space", args[2]);
+            return course_unknown(course, "address space", args[2]);
         return share(course, args);
     case EVENT_EXIT:
         end_stream(course, event->stream);
@@ -439,7 +324,7 @@ static char *handle(struct course *course, struct piece *piece, const struct tra
     case EVENT_ZERO:
     case EVENT_FREE:
     case EVENT_SERVICE:
-        return of_monitor(course, piece, event);
+        return course_monitor_event(course, piece, event);
     default: /* map, fork, time */
         return NULL;
     }
