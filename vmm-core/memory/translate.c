@@ -11,6 +11,7 @@
  *    pages as a TLB entry, and replaces the least recently used way.
  *  - a refill from the pmap fills every half that this space has touched; one from the
  *    second-level TLB copies its entry.
+ *  - an entry is one space's: there are no global ones, and what several spaces show is held once for each.
  *  - the copy is chosen when the pmap is read: nearest for the CPU's node.
  *  - a huge page is one translation where it was first mapped; where a share shows parts of it, they
  *    are mapped in pages of 4 KiB.
