@@ -39,29 +39,53 @@ bool page_counts_room(const struct page_counts *counts)
     return counts->used <= USED_MOST;
 }
 
+/* The slot of a page, made if need be. Fibonacci hashing (Knuth, The Art of Computer Programming 3,
+ * section 6.4) of page and owner. */
+static inline struct page_count *slot_of(struct page_counts *counts, uint64_t page, uint64_t owner,
+                                         uint64_t mix)
+{
+    struct page_count *slot = counts->slot;
+    uint32_t at = (uint32_t)(((page ^ mix) * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - SLOT_BITS));
+    while (slot[at].page != page || slot[at].owner != owner) {
+        if (slot[at].owner == NO_OWNER) {
+            slot[at] = (struct page_count){.page = page, .owner = owner};
+            counts->taken[counts->used++] = at;
+            break;
+        }
+        at = (at + 1) & (SLOTS - 1);
+    }
+    return &slot[at];
+}
+
 void page_counts_add(struct page_counts *counts, uint32_t space, uint32_t stream,
                      const uint64_t *addr, const uint8_t *what, size_t refs)
 {
     const unsigned shift = counts->page_shift;
     const uint64_t owner = (uint64_t)space << 32 | stream;
-    /* Fibonacci hashing (Knuth, The Art of Computer Programming 3, section 6.4) of page and owner
-     */
-    const uint64_t factor = UINT64_C(0x9e3779b97f4a7c15);
     const uint64_t mix = owner * UINT64_C(0xc2b2ae3d27d4eb4f);
-    struct page_count *slot = counts->slot;
+    /* instructions stay on a page: one counter in a register, instead of one in memory that each
+     * of them waits for */
+    struct page_count *code = NULL;
+    uint64_t code_page = 0;
+    uint32_t fetches = 0;
     for (size_t i = 0; i < refs; i++) {
-        uint64_t page = addr[i] >> shift;
-        uint32_t at = (uint32_t)(((page ^ mix) * factor) >> (64 - SLOT_BITS));
-        while (slot[at].page != page || slot[at].owner != owner) {
-            if (slot[at].owner == NO_OWNER) {
-                slot[at] = (struct page_count){.page = page, .owner = owner};
-                counts->taken[counts->used++] = at;
-                break;
-            }
-            at = (at + 1) & (SLOTS - 1);
+        const uint64_t page = addr[i] >> shift;
+        const unsigned kind = what[i] & REF_KIND_MASK;
+        if (kind != REF_FETCH) {
+            slot_of(counts, page, owner, mix)->kind[kind]++;
+            continue;
         }
-        slot[at].kind[what[i] & REF_KIND_MASK]++;
+        if (page != code_page || code == NULL) {
+            if (code != NULL)
+                code->kind[REF_FETCH] += fetches;
+            code = slot_of(counts, page, owner, mix);
+            code_page = page;
+            fetches = 0;
+        }
+        fetches++;
     }
+    if (code != NULL)
+        code->kind[REF_FETCH] += fetches;
 }
 
 static int by_key(const void *left, const void *right, void *slots)
