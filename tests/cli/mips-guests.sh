@@ -96,7 +96,7 @@ side_by_side() {
   # a VM's lines have its name in front where there are several
   sed -i -E 's/^vm[0-9]+: //' .out .err
   for guest in $vms; do
-    [ "$(cat .out .err | answer "$guest" | head -1)" = "${expected[$guest]:-none}" ] || missing+=" $guest"
+    cat .out .err | answer "$guest" | grep -qx "${expected[$guest]:-none}" || missing+=" $guest"
   done
   if [ "$rc" != 0 ] || [ -n "$missing" ]; then
     fail "$what" "exit $rc, no answer of$missing: $(cat .out .err | tail -c 600)"
