@@ -53,7 +53,7 @@ LIBRARY  := $(TOOLS) $(SOURCES) $(REPLAY) $(REPORT) $(MONITOR) $(MEMORY) $(MIPS)
 NAMES    := disco-record disco-replay disco-plot disco-sql disco-trace
 COMMANDS := $(addprefix $(BUILD)/,$(NAMES)) $(BUILD)/disco.so
 # a page for each command and subcommand
-PAGES    := $(NAMES) disco-record-perf disco-record-import \
+PAGES    := $(NAMES) disco-record-mips disco-record-perf disco-record-import \
             $(addprefix disco-trace-,info verify dump sample merge)
 MANUALS  := $(patsubst %,$(BUILD)/man/%.1,$(PAGES))
 
@@ -94,6 +94,7 @@ libraries-found:
 
 # man pages are the --help texts, so that they cannot disagree
 ABOUT_disco-record        := record the memory references of a program
+ABOUT_disco-record-mips   := record guests of the MIPS monitor
 ABOUT_disco-record-perf   := record a program through the kernel's perf events
 ABOUT_disco-record-import := make a trace of another tool's file
 ABOUT_disco-replay        := replay a trace under placement policies on a NUMA machine
@@ -148,11 +149,12 @@ test: deps-test
 	@$(MAKE) --no-print-directory -s -j2 all unit
 	@tests/run $(BUILD)
 
-# what takes too long for every change; how long the fuzzers take is their number times five minutes
+# what takes too long for every change: live runs of all guests under all policies among it; how long the fuzzers take is their number times five minutes
 LONG := DISCO_RUNS=40000 DISCO_NETWORKS=20 DISCO_SAMPLINGS=2000 TEST_SECONDS=3600
 test-long: deps-lint
 	@$(MAKE) --no-print-directory -s -j2 all unit
 	@$(LONG) tests/run $(BUILD) tests/property/
+	@DISCO_MIPS=all TEST_SECONDS=7200 tests/run $(BUILD) cli/mips-equal
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600
 
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -184,7 +186,7 @@ lint: deps-lint
 	@printf '%s\n' $(GUEST_SOURCES) | xargs -P2 -n1 sh -c 'clang-tidy --quiet "$$@" -- --target=mipsel-linux-gnu -march=mips32r2 \
 	  -std=gnu17 -ffreestanding -I. 2>&1 | { ! grep -E "warning:|error:"; }' _
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
-	  --suppressions-list=.ci/cppcheck-suppressions -j2 -I. -I$(BUILD) -D_GNU_SOURCE $(PRODUCT)
+	  --suppressions-list=.ci/cppcheck-suppressions -j2 -I. -I$(BUILD) -D_GNU_SOURCE $(PRODUCT) $(GUEST_SOURCES)
 
 # ------------------------------------------------------------------------------ installation
 

@@ -34,6 +34,13 @@ check "a machine's name completes" bash -c ". '$there/share/bash-completion/comp
   COMP_WORDS=('$there/bin/disco-replay' --machine alti) COMP_CWORD=2; _disco; [ \"\${COMPREPLY[*]}\" = altix-64 ]"
 check "an option of a subcommand completes" bash -c ". '$there/share/bash-completion/completions/disco-record'
   COMP_WORDS=('$there/bin/disco-record' import --form) COMP_CWORD=2; _disco; [ \"\${COMPREPLY[*]}\" = --format ]"
+check "...and a policy for it" bash -c ". '$there/share/bash-completion/completions/disco-record'
+  COMP_WORDS=('$there/bin/disco-record' mips --policy first-t) COMP_CWORD=3; _disco; [ \"\${COMPREPLY[*]}\" = first-touch ]"
+if ls "$BUILD"/guests/*.elf >/dev/null 2>&1; then
+  check "installed guests are found" sh -c "'$there/bin/disco-record' mips --list-guests | grep -qx radix"
+  check "a guest's name completes" bash -c "cd '$TMP' && . '$there/share/bash-completion/completions/disco-record'
+    COMP_WORDS=('$there/bin/disco-record' mips radi) COMP_CWORD=2; _disco; [ \"\${COMPREPLY[*]}\" = radix ]"
+fi
 check "make uninstall works" make -s uninstall BUILD="$build" DESTDIR="$TMP/root" PREFIX=/opt/disco
 check "nothing is left but folders" sh -c "[ -z \"\$(find '$TMP/root' -type f)\" ]"
 finish

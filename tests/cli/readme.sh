@@ -18,6 +18,8 @@ for readme in $(git ls-files '*README.md' 2>/dev/null || find . -name README.md)
     # what needs root or a kernel with NUMA balancing is marked in its first line: # needs root
     if grep -q '^# needs root' "$TMP/block-$n.sh" && { [ "$(id -u)" != 0 ] || [ ! -e /proc/sys/kernel/numa_balancing ]; }; then
       skip "$readme: $first" "needs root and NUMA balancing"
+    elif grep -q '^# needs guests' "$TMP/block-$n.sh" && ! ls "$BUILD"/guests/*.elf >/dev/null 2>&1; then
+      skip "$readme: $first" "no guests"
     elif grep -q '^# needs a trace that you recorded' "$TMP/block-$n.sh" && [ -z "$SAMPLES" ]; then
       skip "$readme: $first" "no recorded samples here"
     elif (cd "$TMP" && bash -e -o pipefail "block-$n.sh" </dev/null) >"$TMP/.log" 2>&1; then
