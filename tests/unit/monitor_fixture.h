@@ -77,6 +77,7 @@ struct heard {
     uint64_t hash; /* of everything, in order */
     uint64_t references, fetches, user, events[MONITOR_EVENT_KINDS];
     uint32_t spaces, streams, regions, marks;
+    uint64_t cpu[64]; /* of each stream: the last that it was dispatched on */
     char names[1024]; /* of spaces, streams and regions, each with a blank behind */
     uint64_t fail_at; /* the reference by which the listener fails; 0: none */
 };
@@ -143,6 +144,8 @@ static inline char *hear_event(void *context, const struct monitor_event *event)
     for (unsigned i = 0; i < MONITOR_EVENT_ARGS; i++)
         hear(heard, event->args[i]);
     heard->events[event->kind]++;
+    if (event->kind == MONITOR_DISPATCH && event->stream < 64)
+        heard->cpu[event->stream] = event->args[0];
     return NULL;
 }
 
@@ -165,7 +168,7 @@ struct session {
     const char *policy;           /* NULL: none */
     int64_t period;               /* the policy's first parameter; 0: its own */
     uint64_t quantum, slice_ns, instructions;
-    uint32_t skip_shootdown, check_every;
+    uint32_t skip_shootdown, check_every, check_rounds; /* check_every: of memory */
     bool deaf, no_fetches, hal, patch;
     uint64_t fail_at;
 
@@ -284,6 +287,7 @@ static inline void run_session(struct session *session, const struct guest_file 
         .memory = session->policy ? &memory : NULL,
         .listener = session->deaf ? NULL : &listener,
         .skip_shootdown = session->skip_shootdown,
+        .check_every = session->check_rounds,
     };
     struct monitor *monitor = NULL;
     session->error = monitor_new(&options, &monitor);

@@ -82,6 +82,20 @@ static void more_vcpus_than_cpus_take_turns(void **state)
     end_session(&it);
 }
 
+/* Two that have the same first CPU: one moves to a CPU that idles, and both run at once. */
+static void an_idle_cpu_takes_a_vcpu_that_waits_for_its_own(void **state)
+{
+    struct session it = {.words = {"spin 2000000"}, .vms = 2, .vcpus = 8, .slice_ns = 1000000};
+    run_well(&it, *state);
+    assert_int_not_equal(it.heard.cpu[0], it.heard.cpu[8]);
+    assert_true(it.heard.events[MONITOR_DISPATCH] <= 6);
+    assert_true(it.counts.idle_instructions < it.counts.instructions / 4);
+    end_session(&it);
+    struct session one_cpu = {.words = {"spin 2000000"}, .vms = 2, .machine = "uma", .vcpus = 8};
+    run_well(&one_cpu, *state);
+    end_session(&one_cpu);
+}
+
 static void vms_run_side_by_side_with_memory_of_their_own(void **state)
 {
     static const uint32_t vms[] = {1, 2, 4, 8};
@@ -181,6 +195,21 @@ static void what_guests_do_wrong_is_told_with_registers(void **state)
     }
 }
 
+static void monitor_calls_with_nonsense_are_refused(void **state)
+{
+    for (unsigned seed = 1; seed <= 20; seed++) {
+        char words[32];
+        (void)snprintf(words, sizeof words, "storm %u", seed);
+        struct session it = {.words = {words},
+                             .vms = 3,
+                             .policy = seed % 2 ? "chaos" : NULL,
+                             .period = 10,
+                             .check_rounds = 5};
+        run_well(&it, *state);
+        end_session(&it);
+    }
+}
+
 static void a_listener_that_fails_ends_the_run(void **state)
 {
     struct session it = {.words = {"share 3"}, .fail_at = 10000};
@@ -237,6 +266,7 @@ int main(void)
         cmocka_unit_test(interrupts_go_round_a_ring_of_vcpus),
         cmocka_unit_test(vcpus_share_memory_on_any_number_of_cpus),
         cmocka_unit_test(more_vcpus_than_cpus_take_turns),
+        cmocka_unit_test(an_idle_cpu_takes_a_vcpu_that_waits_for_its_own),
         cmocka_unit_test(vms_run_side_by_side_with_memory_of_their_own),
         cmocka_unit_test(vms_share_a_region),
         cmocka_unit_test(asids_map_user_addresses_through_the_guests_refill_handler),
@@ -244,6 +274,7 @@ int main(void)
         cmocka_unit_test(memory_beyond_the_machines_is_refused_in_words),
         cmocka_unit_test(a_guest_too_large_for_its_vm_is_refused_in_words),
         cmocka_unit_test(what_guests_do_wrong_is_told_with_registers),
+        cmocka_unit_test(monitor_calls_with_nonsense_are_refused),
         cmocka_unit_test(a_listener_that_fails_ends_the_run),
         cmocka_unit_test(a_limit_of_instructions_ends_the_run),
         cmocka_unit_test(damaged_kernels_are_refused),

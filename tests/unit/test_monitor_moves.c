@@ -58,7 +58,8 @@ static void guests_compute_the_same_under_chaos(void **state)
                                  .machine = "flash-16",
                                  .policy = "chaos",
                                  .period = periods[p],
-                                 .quantum = 3000};
+                                 .quantum = 3000,
+                                 .check_rounds = 7};
             run_well(&it, *state);
             moved += it.sum.migrations;
             replicated += it.sum.replications;
@@ -75,12 +76,12 @@ static void a_shootdown_that_is_left_out_makes_a_guest_fail(void **state)
 {
     unsigned failed = 0;
     for (uint32_t every = 1; every <= 4; every++) {
-        struct session it = {.words = {"share 6"},
+        struct session it = {.words = {"share 20"},
                              .vcpus = 4,
                              .policy = "chaos",
-                             .period = 20,
+                             .period = 10,
                              .skip_shootdown = every,
-                             .instructions = 3000000};
+                             .instructions = 10000000};
         run_session(&it, *state);
         assert_true(it.counts.shootdowns_skipped > 0);
         failed += it.error || !it.vm[0].exited || it.vm[0].status;
@@ -89,10 +90,27 @@ static void a_shootdown_that_is_left_out_makes_a_guest_fail(void **state)
     assert_int_equal(failed, 4);
 }
 
+/* Whoever looks sees it before a guest does. */
+static void the_checker_finds_a_translation_that_was_left(void **state)
+{
+    struct session it = {.words = {"share 6"},
+                         .vcpus = 4,
+                         .policy = "chaos",
+                         .period = 20,
+                         .skip_shootdown = 1,
+                         .instructions = 3000000,
+                         .quantum = 1000,
+                         .check_rounds = 1};
+    run_session(&it, *state);
+    assert_error_says(it, "which is not what the pmap says");
+    end_session(&it);
+}
+
 static void the_page_of_registers_and_patches_change_no_answer(void **state)
 {
     for (unsigned i = 0; i < WORDS; i++) {
-        struct session plain = {.words = {all_words[i]}, .vcpus = 3, .hal = true, .patch = true};
+        struct session plain = {
+            .words = {all_words[i]}, .vcpus = 3, .hal = true, .patch = true, .check_rounds = 3};
         struct session moved = plain;
         moved.policy = "chaos";
         moved.period = 50;
@@ -111,6 +129,7 @@ int main(void)
         cmocka_unit_test(policies_change_nothing_that_guests_do),
         cmocka_unit_test(guests_compute_the_same_under_chaos),
         cmocka_unit_test(a_shootdown_that_is_left_out_makes_a_guest_fail),
+        cmocka_unit_test(the_checker_finds_a_translation_that_was_left),
         cmocka_unit_test(the_page_of_registers_and_patches_change_no_answer),
     };
     return cmocka_run_group_tests(tests, build_guest, drop_guest);

@@ -4,7 +4,8 @@
 
 #define WHAT_KERNEL       4u
 #define INSTRUCTION_SIZE  4u
-#define EIGHT_TIMES(byte) ((byte)*UINT64_C(0x0101010101010101))
+#define TWO_INSTRUCTIONS  UINT64_C(8)
+#define EIGHT_TIMES(byte) ((uint64_t)(byte)*UINT64_C(0x0101010101010101))
 
 /* The kinds of a CPU's references are those of memory's. */
 _Static_assert(MIPS_FETCH == 0 && MIPS_LOAD == 1 && MIPS_STORE == 2, "as memory.h has them");
@@ -21,12 +22,11 @@ typedef uint64_t pair __attribute__((vector_size(16), aligned(8), may_alias));
 /* Eight fetches from `address` on. */
 static inline void put_fetches(uint64_t *addr, uint8_t *what, uint32_t address, uint64_t modes)
 {
-    const pair step = {2 * INSTRUCTION_SIZE, 2 * INSTRUCTION_SIZE};
-    pair two = {address, address + INSTRUCTION_SIZE};
+    const pair two = {address, address + INSTRUCTION_SIZE};
     *(pair *)addr = two;
-    *(pair *)(addr + 2) = two += step;
-    *(pair *)(addr + 4) = two += step;
-    *(pair *)(addr + 6) = two += step;
+    *(pair *)(addr + 2) = two + TWO_INSTRUCTIONS;
+    *(pair *)(addr + 4) = two + 2 * TWO_INSTRUCTIONS;
+    *(pair *)(addr + 6) = two + 3 * TWO_INSTRUCTIONS;
     memcpy(what, &modes, sizeof modes);
 }
 
@@ -65,7 +65,7 @@ size_t expand_some(struct expand *expand, uint64_t *addr, uint8_t *what, size_t 
             run = next->address;
             count = next->place;
             done = 0;
-            modes = EIGHT_TIMES(next->bytes == MIPS_USER ? 0 : WHAT_KERNEL);
+            modes = next->bytes == MIPS_USER ? 0 : EIGHT_TIMES(WHAT_KERNEL);
         }
         next++;
     }

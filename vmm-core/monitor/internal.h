@@ -1,7 +1,7 @@
 /* What the files of the monitor share, and nobody else includes.
  *
  *   monitor    the machine's CPUs (seats), the VMs, and the stream that they make
- *   vm         a guest: its memory, its spaces, its vCPUs                        vm.c
+ *   vm         a guest: its memory, its spaces, its vCPUs          vm.c, vm-load.c, vm-space.c
  *   processor  a vCPU of a VM: registers (vcpu.h), where and whether it runs    schedule.c
  *   seat       a CPU of the machine: what runs there, its list of references    schedule.c
  *   physical   guest-physical memory of all VMs (physical.h)
@@ -21,6 +21,9 @@
 
 #define MONITOR_NONE UINT32_MAX
 #define ASIDS        256u
+
+#define GUEST_ADDRESSES     (UINT64_C(1) << 32)
+#define DIRECT_ADDRESS(ppn) (ABI_DIRECT_MAP + (uint64_t)(ppn)*MIPS_PAGE_BYTES)
 
 enum processor_state {
     PROCESSOR_OFF,     /* not started yet, or its VM has exited */
@@ -88,6 +91,7 @@ struct monitor {
     struct mips_reference *list; /* of the CPU that runs; NULL: nobody wants references */
     uint64_t now;             /* machine time: instructions of each CPU at the start of the round */
     uint64_t passed;          /* and in the round, on the CPU in work */
+    uint32_t unchecked;       /* rounds since the last monitor_check() */
     uint32_t exited;          /* VMs */
     bool to_clear;            /* one of them is not cleared */
     struct processor *acting; /* whose references are in its CPU's list; or NULL */
@@ -114,16 +118,18 @@ static inline uint32_t processor_node(const struct processor *processor)
     return processor->vm->monitor->machine->cpu_node[processor->cpu];
 }
 
-/* vm.c */
+/* vm-load.c */
 char *vm_load(struct vm *vm) __attribute__((warn_unused_result));
+
+/* vm-space.c */
 /* The space of an ASID begins anew; elf may be NULL. */
 void vm_new_space(struct vm *vm, uint32_t asid, const char *name, const void *elf,
                   size_t elf_bytes);
 /* The guest is done with it. */
 void vm_end_space(struct vm *vm, uint32_t asid);
 void vm_asid_changed(struct processor *processor, uint32_t asid);
-/* First touch of a page by the vCPU, if it has not been touched. */
-void vm_touch(struct processor *processor, uint32_t ppn);
+
+/* vm.c */
 void vm_zero(struct processor *processor, uint32_t ppn);
 void vm_free_page(struct processor *processor, uint32_t ppn);
 void vm_share_region(struct vm *vm, const struct region *region, uint32_t first);

@@ -179,8 +179,8 @@ static char *make_vms(struct monitor *monitor)
     char *error = NULL;
     for (uint32_t v = 0; v < options->vms; v++)
         vcpus += options->vm[v].vcpus;
-    monitor->vm = calloc(options->vms, sizeof *monitor->vm);
-    monitor->processor = calloc(vcpus, sizeof(struct processor *));
+    monitor->vm = calloc((size_t)options->vms + 1, sizeof *monitor->vm);
+    monitor->processor = calloc((size_t)vcpus + 1, sizeof(struct processor *));
     if (!monitor->vm || !monitor->processor)
         return monitor_no_memory();
     for (uint32_t v = 0; v < options->vms && !error; v++) {
@@ -194,7 +194,7 @@ static char *make_vms(struct monitor *monitor)
         for (uint32_t asid = 0; asid < ASIDS; asid++)
             vm->asid_space[asid] = asid ? MONITOR_NONE : vm->space;
         (void)snprintf(vm->name, sizeof vm->name, "vm%u", (unsigned)v);
-        vm->processor = calloc(vm->options->vcpus, sizeof *vm->processor);
+        vm->processor = calloc((size_t)vm->options->vcpus + 1, sizeof *vm->processor);
         if (!vm->processor)
             return monitor_no_memory();
         for (uint32_t i = 0; i < vm->options->vcpus && !error; i++)

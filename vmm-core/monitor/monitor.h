@@ -136,6 +136,8 @@ struct monitor_options {
     /* For tests: every nth shootdown of a moved page leaves the translations of CPUs as they are. 0:
      * never. A guest that does not fail then has not been moved enough. */
     uint32_t skip_shootdown;
+    /* For tests: monitor_check() after so many rounds; what it finds ends the run. 0: never. */
+    uint32_t check_every;
 };
 
 /* ------------------------------------------------------------------------------ a run */
@@ -158,6 +160,9 @@ const char *monitor_registers(const struct monitor *monitor);
 
 /* NULL without a policy. */
 const struct memory *monitor_memory(const struct monitor *monitor);
+
+/* Between rounds: do the TLBs of CPUs hold what the pmap says? NULL, or what disagrees. */
+char *monitor_check(const struct monitor *monitor) __attribute__((warn_unused_result));
 
 struct monitor_vm_state {
     bool exited;

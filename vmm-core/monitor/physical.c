@@ -228,6 +228,10 @@ char *physical_take(struct physical *physical, uint32_t guest_page, uint32_t nod
 void physical_found(struct physical *physical, uint32_t guest_page, uint32_t page)
 {
     const uint32_t home = physical->home[guest_page];
+    if (page == MEMORY_NO_PAGE) {
+        fail(physical, monitor_say("a page has not been placed where it should; please report it"));
+        return;
+    }
     if (page >= physical->pages) {
         const uint32_t room = 2 * page + 1024;
         uint32_t *const more = reallocarray(physical->guest_page, room, sizeof *more);

@@ -3,7 +3,8 @@
  * A round gives each CPU in turn `quantum` instructions. A CPU goes on with the vCPU that it has until that one
  * waits, or its time slice ends while others wait for the CPU; then comes the one that has been ready
  * longest. vCPUs stay with their CPU, whose caches and near memory are theirs (affinity); a CPU with nothing to run
- * takes another's that has been ready for a whole time slice. Each vCPU's first CPU is the next in order.
+ * takes another's that has been ready for half a time slice (those of a CPU that take turns
+ * wait for a whole one, and would never leave). Each vCPU's first CPU is the next in order.
  *
  * A vCPU that waits sees time pass as the machine's CPUs do; one that is ready but does not run does not. When
  * none runs, time goes on at the round of the next timer. */
@@ -74,7 +75,7 @@ static bool may_leave(const struct monitor *monitor, const struct processor *pro
                       uint64_t time)
 {
     return monitor->seat[processor->cpu].loaded != processor &&
-           waited(processor, time) >= monitor->slice;
+           waited(processor, time) >= monitor->slice / 2;
 }
 
 /* The one that has been ready longest, of this CPU's or else of those that may leave theirs. */
@@ -237,6 +238,11 @@ static bool round_of(struct monitor *monitor)
     }
     monitor->passed = 0;
     monitor->now += monitor->quantum;
+    const uint32_t every = monitor->options.check_every;
+    if (every && ++monitor->unchecked >= every) {
+        monitor->unchecked = 0;
+        monitor_fail(monitor, monitor_check(monitor));
+    }
     return any;
 }
 

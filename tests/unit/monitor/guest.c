@@ -269,6 +269,47 @@ static int test_region(void)
     return 0;
 }
 
+/* Computes for so long, on one vCPU. */
+static int test_spin(void)
+{
+    for (volatile uint32_t left = number(arguments.argv[2]); left; left--)
+        ;
+    return 0;
+}
+
+/* Monitor calls with nonsense: none may do more than refuse. */
+static int test_storm(void)
+{
+    static const uint32_t values[] = {0,          1,          2,          7,          255,
+                                      256,        1023,       1024,       0xffff,     0x10000,
+                                      0x7fffffff, 0x80000000, 0xa0000000, 0xbfffffff, 0xc0000000,
+                                      0xc0000fff, 0xc0003000, 0xc03fffff, 0xc0400000, 0xcfffffff,
+                                      0xd0000000, 0xdfffffff, 0xfffffffe, 0xffffffff};
+    uint32_t seed = number(arguments.argv[2]) * 2 + 1;
+    uint32_t a[5];
+    for (uint32_t i = 0; i < 3000; i++) {
+        for (uint32_t k = 0; k < 5; k++) {
+            seed ^= seed << 13;
+            seed ^= seed >> 17;
+            seed ^= seed << 5;
+            a[k] = values[(seed >> 8) % (sizeof values / sizeof *values)];
+            if (seed & 0x80)
+                a[k] = (seed >> 8) % 1100; /* PPNs, ASIDs, small numbers */
+        }
+        const uint32_t call = seed % ABI_CALL_COUNT, ppn = a[0];
+        if (call == ABI_EXIT || call == ABI_START_CPU)
+            continue;
+        /* what this kernel itself stands on */
+        if ((call == ABI_ZERO_PAGE || call == ABI_FREE_PAGE) &&
+            ppn < ((uint32_t)end - DIRECT) / PAGE + 1)
+            continue;
+        if (call == ABI_SHARED_REGION && a[1] < ((uint32_t)end - DIRECT) / PAGE + 1)
+            continue;
+        monitor_call(a[0], a[1], a[2], a[3], call);
+    }
+    return 0;
+}
+
 /* ---- what guests do wrong ----------------------------------------------------------------------- */
 
 static int test_kseg0(void)
@@ -315,10 +356,11 @@ static const struct {
     const char *name;
     int (*run)(void);
 } tests[] = {
-    {"hello", test_hello},   {"share", test_share},       {"timer", test_timer},
-    {"ring", test_ring},     {"map", test_map},           {"pages", test_pages},
-    {"region", test_region}, {"kseg0", test_kseg0},       {"device", test_device},
-    {"sleep", test_sleep},   {"call", test_unknown_call}, {"vector", test_no_vector},
+    {"hello", test_hello},       {"share", test_share},      {"timer", test_timer},
+    {"ring", test_ring},         {"map", test_map},          {"pages", test_pages},
+    {"region", test_region},     {"spin", test_spin},        {"storm", test_storm},
+    {"kseg0", test_kseg0},       {"device", test_device},    {"sleep", test_sleep},
+    {"call", test_unknown_call}, {"vector", test_no_vector},
 };
 
 int guest_main(void);
