@@ -161,7 +161,8 @@ static const char *check_slices(void)
  * time slices, and looks whether they are still there. */
 static bool fpu_is_kept(int number, int turn)
 {
-    double in[16], out[16];
+    double in[16];
+    uint64_t out[16];
     uint32_t mode = 0x01000000u | (uint32_t)(number & 3), mode_after;
 
     for (int i = 0; i < 16; i++)
@@ -185,7 +186,16 @@ static bool fpu_is_kept(int number, int turn)
                      : "r"(in), "r"(out), "r"(mode), "r"(0x01000000), "i"(CALL_YIELD)
                      : "$2", "memory", "$f0", "$f2", "$f4", "$f6", "$f8", "$f10", "$f12", "$f14",
                        "$f16", "$f18", "$f20", "$f22", "$f24", "$f26", "$f28", "$f30");
-    return memcmp(in, out, sizeof(in)) == 0 && mode_after == mode;
+    for (int i = 0; i < 16; i++) {
+        union {
+            double value;
+            uint64_t bits;
+        } both = {in[i]};
+
+        if (out[i] != both.bits)
+            return false;
+    }
+    return mode_after == mode;
 }
 
 static void keep_fpu(int number, void *argument)

@@ -33,8 +33,8 @@ _start: /* a0..a3 go to kernel_main() as they are */
  * own struct cpu (vectors.c). */
     .section .text.vectors, "ax"
     .balign 4096
-    .globl vectors_begin, vectors_end
-vectors_begin:
+    .globl vectors
+vectors:
 
 /* TLB refill. Page tables have two levels of 1024 words; a word of the second is an EntryLo. In Context
  * the pair's number is at bit 4: rotating brings bits 31..22 of the address to the bottom, then
@@ -55,18 +55,18 @@ vectors_begin:
     tlbwr
     eret
 
-    .org 0x180 /* all other exceptions */
+    .org VECTOR_GENERAL /* all other exceptions */
     lui $k1, 0
     addiu $k1, $k1, 0
     j trap_entry
      nop
 
-    .org 0x200 /* interrupts */
+    .org VECTOR_INTERRUPT /* interrupts */
     lui $k1, 0
     addiu $k1, $k1, 0
     j trap_entry
      nop
-vectors_end:
+    .org VECTORS_BYTES
 
 /* ------------------------------------------------------------------------------- traps */
 

@@ -4,6 +4,11 @@
 
 #define PAGE_BYTES 4096
 
+/* exception vectors, from EBase; the refill is at 0, others are not used */
+#define VECTOR_GENERAL   0x180
+#define VECTOR_INTERRUPT 0x200
+#define VECTORS_BYTES    0x210
+
 /* struct cpu */
 #define CPU_ROOT  0
 #define CPU_STACK 4

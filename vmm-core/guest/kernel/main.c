@@ -97,10 +97,12 @@ static void start_cpu(uint32_t number)
     struct cpu *cpu = pages_contiguous(2); /* the second has its vectors */
     struct thread *idle = page_new(true);
 
-    if (!cpu || !idle)
+    if (cpu && idle) {
+        cpu_init(cpu, number, idle);
+        monitor_start_cpu(number, cpu_main, (uint32_t)(uintptr_t)idle + PAGE_BYTES - 16, cpu);
+    } else {
         panic("there is too little memory for so many CPUs", NULL);
-    cpu_init(cpu, number, idle);
-    monitor_start_cpu(number, cpu_main, (uint32_t)(uintptr_t)idle + PAGE_BYTES - 16, cpu);
+    }
 }
 
 _Noreturn void kernel_main(int argc, char **argv, uint32_t pages, uint32_t cpus)

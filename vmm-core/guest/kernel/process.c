@@ -91,11 +91,12 @@ static bool begin(struct loading *loading, struct thread *thread)
     uint32_t base = STACKS_END - PAGE_BYTES, text = PAGE_BYTES - loading->bytes;
     uint32_t array = (text - 4 * (loading->argc + 1)) & ~7u;
     char *page = space_page(&loading->space, base);
-    uint32_t *argv = (void *)(page + array);
     struct frame *frame = user_frame(thread);
+    uint32_t *argv;
 
     if (!page)
         return false;
+    argv = (void *)(page + array);
     memcpy(page + text, loading->arguments, loading->bytes);
     for (uint32_t n = 0, at = text; n < loading->argc; n++) {
         argv[n] = base + at;

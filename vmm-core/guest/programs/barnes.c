@@ -366,9 +366,11 @@ static void work(int me, void *argument)
     struct barnes *b = argument;
     struct worker w = {.b = b, .me = me, .owned = b->owned + (size_t)me * b->owned_row};
     make_bodies(&w);
+    program_mark(me, PROGRAM_BEGINS);
     for (int step = 0; step < b->steps; step++) {
         one_step(&w);
         if (step == b->steps - 1) { /* before the bodies move on */
+            program_mark(me, PROGRAM_ENDS);
             for (int i = me; i < SAMPLES; i += b->threads)
                 b->results[me].error_square +=
                     error_square(b, program_random(b->seed, (uint32_t)i) % b->count);

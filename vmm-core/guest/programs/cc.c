@@ -48,13 +48,13 @@ _Noreturn static void stop(const struct compiler *c, uint32_t line, const char *
     toy_stop("cc", c->source, text);
 }
 
-/* Memory for one more of `bytes` bytes behind `count`: twice as much, elsewhere, when it is full. What
+/* Memory for one more of `bytes` bytes behind `count`: four times as much, elsewhere, when it is full. What
  * was there before goes when the process ends, which is soon. */
 static void *grow(const char *name, void *memory, uint32_t count, uint32_t *room, size_t bytes)
 {
     if (count < *room)
         return memory;
-    *room = *room == 0 ? 256 : 2 * *room;
+    *room = *room == 0 ? 256 : 4 * *room;
     void *larger = disco_alloc(*room * bytes, name);
     if (count > 0)
         memcpy(larger, memory, count * bytes);

@@ -43,12 +43,14 @@ _Noreturn static void become(int job, int work, int seed)
 /* What the job has left in its file, which goes. */
 static uint32_t answer_of(int job)
 {
-    char name[TEXT];
-    uint32_t bytes;
+    char name[TEXT], text[TEXT] = "";
     snprintf(name, sizeof name, PROGRAM_JOB_FILE, job);
-    uint32_t answer = (uint32_t)strtoul(toy_read_text("engineering", name, &bytes), NULL, 16);
+    int file = disco_open(name);
+    if (file < 0 || disco_read(file, text, TEXT - 1) <= 0)
+        toy_stop("engineering", name, "cannot be read");
+    disco_close(file);
     disco_unlink(name);
-    return answer;
+    return (uint32_t)strtoul(text, NULL, 16);
 }
 
 int main(int argc, char **argv)
@@ -61,6 +63,7 @@ int main(int argc, char **argv)
     };
     program_arguments(argc, argv, program_about, options, sizeof options / sizeof *options);
 
+    program_mark(0, PROGRAM_BEGINS);
     for (int job = 1; job <= jobs; job++) {
         int process = disco_fork();
         if (process == 0)
@@ -73,6 +76,7 @@ int main(int argc, char **argv)
         int status = 1;
         right &= disco_wait(&status) >= 0 && status == 0;
     }
+    program_mark(0, PROGRAM_ENDS);
     uint32_t answer = 0;
     for (int job = 1; right && job <= jobs; job++)
         answer += program_sum_word((uint32_t)job, answer_of(job));

@@ -183,7 +183,9 @@ static void work(int me, void *argument)
 
     make_rows(f, first, end);
     disco_barrier_wait(&f->barrier);
+    program_mark(me, PROGRAM_BEGINS);
     transform(f, first, end, 1);
+    program_mark(me, PROGRAM_ENDS);
     for (uint32_t i = first * f->side; i < end * f->side; i++)
         answer +=
             program_sum_real(2 * i, f->points[i].re) + program_sum_real(2 * i + 1, f->points[i].im);

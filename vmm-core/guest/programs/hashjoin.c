@@ -114,10 +114,12 @@ static void work(int me, void *argument)
     struct thread_results *result = &j->results[me];
     make_rows(j, result, me);
     disco_barrier_wait(&j->barrier);
+    program_mark(me, PROGRAM_BEGINS);
     build(j, me);
     disco_barrier_wait(&j->barrier);
     for (int query = 0; query < j->queries; query++)
         probe(j, result, me);
+    program_mark(me, PROGRAM_ENDS);
 }
 
 static uint32_t power_of_2_from(uint32_t value)

@@ -153,8 +153,10 @@ static void work(int me, void *argument)
             if (owner(l, row, column) == me)
                 make_block(l, row, column);
     disco_barrier_wait(&l->barrier);
+    program_mark(me, PROGRAM_BEGINS);
     for (uint32_t k = 0; k < l->blocks; k++)
         step(l, me, k);
+    program_mark(me, PROGRAM_ENDS);
 
     uint32_t answer = 0;
     for (uint32_t row = 0; row < l->blocks; row++)

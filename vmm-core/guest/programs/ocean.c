@@ -181,12 +181,14 @@ static void work(int me, void *argument)
             }
     }
     disco_barrier_wait(&o->barrier);
+    program_mark(me, PROGRAM_BEGINS);
     int cycles = 0;
     double residual = 1; /* right_side is at most 1, and u begins as 0 */
     while (cycles < o->cycles_max && residual > REDUCTION) {
         residual = cycle(o, me);
         cycles++;
     }
+    program_mark(me, PROGRAM_ENDS);
     struct thread_results result = {.cycles = cycles, .largest = residual};
     struct band band = band_of(o, finest, me);
     for (uint32_t row = band.first; row < band.end; row++)

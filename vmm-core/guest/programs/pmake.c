@@ -220,7 +220,7 @@ int main(int argc, char **argv)
 {
     int files = 16, functions = 6, keep = 0, seed = 1, jobs = 0;
     const struct program_option options[] = {
-        {"files", &files, 1, 1000, "sources"},
+        {"files", &files, 1, 55, "sources"},
         {"functions", &functions, 1, 60, "functions in each"},
         {"keep", &keep, 0, 1, "1 leaves sources and objects in the file system"},
         {"seed", &seed, 0, 1 << 30, "which sources"},
@@ -234,7 +234,9 @@ int main(int argc, char **argv)
     uint32_t bytes;
     char *text = toy_read_text("pmake", "makefile", &bytes);
     struct make make = read_makefile(text, bytes);
+    program_mark(0, PROGRAM_BEGINS);
     bool right = run_rules(&make, jobs);
+    program_mark(0, PROGRAM_ENDS);
     uint32_t answer = right ? checksum_of("program") : 0;
     if (keep == 0)
         clean(&make);

@@ -69,6 +69,15 @@ static inline void program_arguments(int argc, char **argv, const char *about,
     }
 }
 
+/* Where what the program is about begins and ends: what lies before makes its data, what lies behind
+ * checks its answer. disco-record mips --start-at mark=1 --window mark=2 records it alone. */
+enum program_mark { PROGRAM_BEGINS = 1, PROGRAM_ENDS = 2 };
+static inline void program_mark(int me, enum program_mark mark)
+{
+    if (me == 0)
+        disco_mark((int)mark);
+}
+
 /* 0 stands for one on each virtual CPU. */
 static inline int program_per_cpu(int threads)
 {

@@ -127,6 +127,7 @@ static void work(int me, void *argument)
 
     make_keys(r, me, first, end);
     disco_barrier_wait(&r->barrier);
+    program_mark(me, PROGRAM_BEGINS);
     for (uint32_t shift = 0; shift < r->key_bits; shift += r->digit_bits, from = !from) {
         count_digits(r, r->keys[from], ranks, first, end, shift);
         disco_barrier_wait(&r->barrier);
@@ -136,6 +137,7 @@ static void work(int me, void *argument)
         move_keys(r, r->keys[from], r->keys[!from], ranks, first, end, shift);
         disco_barrier_wait(&r->barrier);
     }
+    program_mark(me, PROGRAM_ENDS);
     check_keys(r->keys[from], &r->results[me], first, end);
 }
 

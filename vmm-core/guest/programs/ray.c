@@ -396,7 +396,9 @@ int main(int argc, char **argv)
         t.queues[i].next = program_part(t.tiles_in_row * t.tiles_in_row, i, threads);
         t.queues[i].end = program_part(t.tiles_in_row * t.tiles_in_row, i + 1, threads);
     }
+    program_mark(0, PROGRAM_BEGINS);
     disco_parallel(threads, work, &t);
+    program_mark(0, PROGRAM_ENDS);
 
     uint32_t answer = 0, different = 0;
     for (int i = 0; i < threads; i++)
