@@ -21,7 +21,7 @@ struct vm {
     uint32_t frame[VM_PAGES], master[VM_PAGES]; /* master: the frame for stores, if not 0 */
     bool placed[VM_PAGES], read_only[VM_PAGES];
     unsigned asid_changes, tlb_writes, patches, collapses;
-    uint32_t asid;
+    uint32_t asid, last_index;
     struct mips_tlb_entry last_entry;
     struct mips_reference list[MIPS_REFERENCES_MIN];
 };
@@ -61,7 +61,7 @@ static inline void vm_tlb(void *context, struct vcpu *vcpu, uint32_t index,
 {
     struct vm *const vm = context;
     (void)vcpu;
-    (void)index;
+    vm->last_index = index;
     vm->last_entry = *entry;
     vm->tlb_writes++;
 }

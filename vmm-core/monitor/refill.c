@@ -62,6 +62,16 @@ void vcpu_real_drop(struct vcpu *vcpu, uint32_t address, uint32_t asid, bool glo
             mips_tlb_write(vcpu->cpu, i, &(struct mips_tlb_entry){0});
 }
 
+void vcpu_real_forget(struct vcpu *vcpu, uint32_t asid)
+{
+    for (uint32_t i = 0; vcpu->cpu && i < MIPS_TLB_MAX; i++) {
+        const struct mips_tlb_entry *const entry = &vcpu->s->tlb[i];
+        if (entry->used && !(entry->entry_lo[0] & ENTRYLO_G) &&
+            (entry->entry_hi & ENTRYHI_ASID) == asid)
+            mips_tlb_write(vcpu->cpu, i, &(struct mips_tlb_entry){0});
+    }
+}
+
 void vcpu_real_clear(struct vcpu *vcpu)
 {
     if (vcpu->cpu)

@@ -111,6 +111,8 @@ mips_miss vcpu_refill; /* what mips_on_miss() is given */
 bool vcpu_direct(const struct vcpu *vcpu, uint32_t address, uint32_t *ppn);
 /* The real TLB forgets the pair at `address`: of the ASID, or of all (global). */
 void vcpu_real_drop(struct vcpu *vcpu, uint32_t address, uint32_t asid, bool global);
+/* And all of an ASID that is not global; and everything. */
+void vcpu_real_forget(struct vcpu *vcpu, uint32_t asid);
 void vcpu_real_clear(struct vcpu *vcpu);
 /* The word of code at an address that the guest has just executed; false: it is not to be had. */
 bool vcpu_fetch(struct vcpu *vcpu, uint32_t pc, uint32_t *word);

@@ -208,5 +208,5 @@ void vcpu_tlb_probe(struct vcpu *vcpu)
 void vcpu_forget_space(struct vcpu *vcpu, uint32_t asid)
 {
     vtlb_second_forget(&vcpu->second, asid & ENTRYHI_ASID);
-    vcpu_real_clear(vcpu);
+    vcpu_real_forget(vcpu, asid & ENTRYHI_ASID);
 }
