@@ -71,7 +71,7 @@ static void choose_sizes(const struct run *run, uint32_t *vcpus, uint64_t *memor
         *memory_bytes = share < MIPS_MEMORY ? share : MIPS_MEMORY;
     *vcpus = run->options->vcpus;
     if (*vcpus == 0)
-        *vcpus = cpus == 0 ? 1 : cpus < MONITOR_VCPUS_MAX ? cpus : MONITOR_VCPUS_MAX;
+        *vcpus = cpus == 0 ? 1 : cpus < MIPS_VCPUS ? cpus : MIPS_VCPUS;
 }
 
 static char *choose_guest(const struct mips_guest *guest, struct monitor_vm *vm)

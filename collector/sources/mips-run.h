@@ -10,6 +10,7 @@
 #include "collector/sources/mips-trace.h"
 
 #define MIPS_MACHINE "flash-8"
+#define MIPS_VCPUS   32u /* of a VM at most, chosen: what the guests' kernel can do */
 #define MIPS_MEMORY  (UINT64_C(64) << 20) /* of a VM, where the machine has room for all */
 
 struct mips_guest {

@@ -20,7 +20,7 @@ equal() {
   shift
   rm -f "$TMP"/*.json "$TMP"/*.db
   for policy in "${list[@]}"; do
-    if ! "$RECORD" mips -m flash-8 --policy "$policy" --json -o "$TMP/$policy.db" "$@" >"$TMP/$policy.live.json" 2>"$TMP/err"; then
+    if ! "$RECORD" mips -m "${machine:-flash-8}" --policy "$policy" --json -o "$TMP/$policy.db" "$@" >"$TMP/$policy.live.json" 2>"$TMP/err"; then
       fail "$name under $policy runs" "$(tail -3 "$TMP/err")"
       return
     fi
@@ -30,7 +30,7 @@ equal() {
     [ "$sums" = 1 ] || fail "$name: the trace does not depend on the policy" "$policy differs from $first"
     [ "$policy" = "$first" ] || rm -f "$TMP/$policy.db"
   done
-  if ! "$REPLAY" -m flash-8 --policy "$(IFS=, && echo "${list[*]}")" --no-results --json "$TMP/$first.db" >"$TMP/replay.json" 2>"$TMP/err"; then
+  if ! "$REPLAY" -m "${machine:-flash-8}" --policy "$(IFS=, && echo "${list[*]}")" --no-results --json "$TMP/$first.db" >"$TMP/replay.json" 2>"$TMP/err"; then
     fail "$name is replayed" "$(cat "$TMP/err")"
     return
   fi
@@ -66,4 +66,11 @@ equal "pmake" disco:trigger=8 chaos irix -- --vcpus 3 pmake --files 2 --function
 equal "two virtual machines" disco chaos interleave -- --vcpus 3 ocean --side 8 ::: radix --keys 2048
 equal "more vCPUs than CPUs, a short quantum" disco chaos -- --vcpus 12 --quantum 1000 radix --keys 4096
 equal "the page of registers" disco chaos -- --vcpus 2 --hal --patch lu --size 32
+machine=2-socket equal "a machine that walks page tables" disco chaos -- --vcpus 3 radix --keys 4096
+machine=altix-64 equal "64 nodes" chaos interleave -- --vcpus 24 --quantum 2000 radix --keys 2048
+# CPUs with other numbers than their places, and hardly more memory than the guest has
+"$REPLAY" --print-machine -m flash-8 | jq '.name = "tight" | .nodes = [.nodes[0:2][] | .memory = "400K"] | .nodes[0].cpus = [3, 9] | .nodes[1].cpus = [1, 20]
+  | .latency_ns = [[300, 900], [900, 300]] | del(.links)' >"$TMP/tight.machine"
+machine=$TMP/tight.machine moved=1 equal "a tight machine" chaos disco:trigger=4 replicate:trigger=4 -- --memory 800K --vcpus 4 radix --keys 65536
+check "...on which something was refused" test "$(jq '[.runs[].refused] | max > 0' "$TMP/replay.json")" = true
 finish
