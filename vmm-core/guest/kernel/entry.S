@@ -74,6 +74,7 @@ vectors:
     .ent trap_entry
 trap_entry: /* k1: struct cpu */
     READ_HAL $k0, CP0_STATUS, ABI_HAL_STATUS
+    sw $k0, CPU_STATUS($k1)
     andi $k0, $k0, STATUS_USER
     beqz $k0, 1f
      move $k0, $sp
@@ -87,14 +88,12 @@ trap_entry: /* k1: struct cpu */
     mflo $t1
     sw $t0, FRAME_HI($sp)
     sw $t1, FRAME_LO($sp)
-    READ_HAL $t0, CP0_STATUS, ABI_HAL_STATUS
+    lw $t0, CPU_STATUS($k1)
     READ_HAL $t1, CP0_CAUSE, ABI_HAL_CAUSE
     READ_HAL $t2, CP0_EPC, ABI_HAL_EPC
-    READ_HAL $t3, CP0_BADVADDR, ABI_HAL_BADVADDR
     sw $t0, FRAME_STATUS($sp)
     sw $t1, FRAME_CAUSE($sp)
     sw $t2, FRAME_EPC($sp)
-    sw $t3, FRAME_BADVADDR($sp)
     /* kernel mode, interrupts off, more exceptions allowed; the FPU stays as it was */
     lui $t1, STATUS_CU1 >> 16
     and $t0, $t0, $t1
@@ -119,6 +118,15 @@ trap_return: /* sp: struct frame, whose Status has EXL set */
     .endr
     eret
     .end trap_entry
+
+/* uint32_t bad_vaddr(void): of the present trap, before there can be another */
+    .globl bad_vaddr
+    .ent bad_vaddr
+bad_vaddr:
+    READ_HAL $v0, CP0_BADVADDR, ABI_HAL_BADVADDR
+    jr $ra
+     nop
+    .end bad_vaddr
 
 /* ------------------------------------------------------------------------------- threads */
 

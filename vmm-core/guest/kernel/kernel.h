@@ -49,7 +49,8 @@ void lock_give(struct lock *lock);
 struct frame {
     uint32_t arguments[4]; /* a callee's home for its own */
     uint32_t r[32];        /* but k0 and k1 */
-    uint32_t hi, lo, status, cause, epc, bad_vaddr;
+    uint32_t hi, lo, status, cause, epc;
+    uint32_t bad_vaddr; /* of those exceptions that have one */
 };
 
 enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_SLEEPING, THREAD_DEAD };
@@ -90,6 +91,7 @@ struct queue {
 struct cpu {
     const uint32_t *root; /* the page table that TLB refills read */
     uint32_t stack;       /* kernel stack of the thread that runs */
+    uint32_t status;      /* of a trap that is being entered */
     uint32_t number, asid;
     struct thread *running, *idle;
     struct queue queue;
@@ -262,6 +264,7 @@ int file_unlink(const char *name);
 
 /* traps */
 void trap(struct frame *frame);
+uint32_t bad_vaddr(void);
 int user_copy(void *to, const void *from, uint32_t bytes);
 bool user_read(void *to, uint32_t from, uint32_t bytes);
 bool user_write(uint32_t to, const void *from, uint32_t bytes);
@@ -303,16 +306,16 @@ struct kernel {
     struct {
         struct lock lock;
         uint32_t last;
-        bool used[ASIDS], old[ASIDS]; /* now; ever */
+        bool used[ASIDS], old[ASIDS]; /* now; since they were last forgotten */
     } asids;
 };
 extern struct kernel kernel;
 
 _Static_assert(offsetof(struct cpu, root) == CPU_ROOT && offsetof(struct cpu, stack) == CPU_STACK &&
+                   offsetof(struct cpu, status) == CPU_STATUS &&
                    offsetof(struct frame, r) == FRAME_R && offsetof(struct frame, hi) == FRAME_HI &&
                    offsetof(struct frame, status) == FRAME_STATUS &&
                    offsetof(struct frame, epc) == FRAME_EPC &&
-                   offsetof(struct frame, bad_vaddr) == FRAME_BADVADDR &&
                    sizeof(struct frame) == FRAME_BYTES &&
                    offsetof(struct thread, kept) == THREAD_KEPT &&
                    offsetof(struct thread, fpu) == THREAD_FPU,

@@ -10,18 +10,18 @@
 #define VECTORS_BYTES    0x210
 
 /* struct cpu */
-#define CPU_ROOT  0
-#define CPU_STACK 4
+#define CPU_ROOT   0
+#define CPU_STACK  4
+#define CPU_STATUS 8
 
 /* struct frame: room for a callee's four arguments, general registers, the rest */
-#define FRAME_R        16 /* r[n] is at FRAME_R + 4 * n */
-#define FRAME_HI       144
-#define FRAME_LO       148
-#define FRAME_STATUS   152
-#define FRAME_CAUSE    156
-#define FRAME_EPC      160
-#define FRAME_BADVADDR 164
-#define FRAME_BYTES    168
+#define FRAME_R      16 /* r[n] is at FRAME_R + 4 * n */
+#define FRAME_HI     144
+#define FRAME_LO     148
+#define FRAME_STATUS 152
+#define FRAME_CAUSE  156
+#define FRAME_EPC    160
+#define FRAME_BYTES  168
 
 /* struct thread */
 #define THREAD_KEPT 0  /* s0..s7, s8, sp, ra */

@@ -1,21 +1,22 @@
 /* The virtual TLB: whose entries it holds, single entries, and entries on other CPUs.
  *
- * ASIDs are the virtual machine's: a space has the same on all CPUs. One that is used again is first
- * forgotten everywhere; with fewer processes than ASIDs that is rare. The monitor keeps more
+ * ASIDs are the virtual machine's: a space has the same on all CPUs. When all have been used, those
+ * whose spaces have ended are forgotten everywhere, once for all of them. The monitor keeps more
  * translations than the 64 entries (vcpu.h): TLBWI takes out what it overwrites, TLBP what it does
  * not find, ABI_FORGET_SPACE the rest of an ASID.
  */
 #include "vmm-core/guest/kernel/kernel.h"
 #include "vmm-core/guest/kernel/monitor-calls.h"
 
-/* An address for entry `index` that nothing ever uses: entries must not be alike. */
+/* EntryHi for entry `index` that nothing ever uses: entries must not be alike. The ASID stays: changing
+ * it is changing the space. */
 static uint32_t nowhere(uint32_t index)
 {
-    return 0x80000000 + (index << 13);
+    return (0x80000000 + (index << 13)) | this_cpu()->asid;
 }
 
-/* On this CPU all that is not the monitor's; leaves EntryHi to the caller. */
-static void flush(uint32_t asid)
+/* Leaves EntryHi to the caller, as drop() does. */
+static void flush(void)
 {
     cp0_write(CP0_LO0, 0);
     cp0_write(CP0_LO1, 0);
@@ -24,10 +25,8 @@ static void flush(uint32_t asid)
         cp0_write(CP0_ENTRYHI, nowhere(index));
         tlb_write_indexed();
     }
-    monitor_forget_space(asid);
 }
 
-/* Leaves EntryHi to the caller. */
 static void drop(uint32_t asid, uint32_t address)
 {
     uint32_t index;
@@ -71,7 +70,7 @@ void tlb_update(uint32_t address, const uint32_t pair[2])
 static void forget(uint32_t asid, uint32_t address)
 {
     if (address == SHOOT_ALL)
-        flush(asid);
+        flush();
     else
         drop(asid, address);
     cp0_write(CP0_ENTRYHI, this_cpu()->asid);
@@ -115,28 +114,51 @@ void tlb_shootdown(uint32_t asid, uint32_t cpus, uint32_t address)
             ;
         lock_give(&kernel.shootdown.lock);
     }
-    if (address == SHOOT_ALL)
+    if (address == SHOOT_ALL) {
         forget(asid, address);
+        monitor_forget_space(asid);
+    }
 }
 
 /* ------------------------------------------------------------------------------- ASIDs */
 
+/* Under the lock: one that no TLB has entries of; 0: none is left. */
+static uint32_t unused_asid(void)
+{
+    uint32_t asid = kernel.asids.last;
+
+    for (uint32_t n = 1; n < ASIDS; n++) {
+        asid = asid % (ASIDS - 1) + 1;
+        if (!kernel.asids.used[asid] && !kernel.asids.old[asid])
+            return asid;
+    }
+    return 0;
+}
+
+/* Under the lock: all TLBs forget the spaces that have ended. There are more ASIDs than processes. */
+static void renew_asids(void)
+{
+    tlb_shootdown(0, (uint32_t)((1ull << kernel.cpus) - 1), SHOOT_ALL);
+    for (uint32_t asid = 1; asid < ASIDS; asid++)
+        if (kernel.asids.old[asid] && !kernel.asids.used[asid]) {
+            monitor_forget_space(asid);
+            kernel.asids.old[asid] = false;
+        }
+}
+
 uint32_t asid_new(void)
 {
     uint32_t asid;
-    bool old;
 
     lock_take(&kernel.asids.lock);
-    asid = kernel.asids.last;
-    do
-        asid = asid % (ASIDS - 1) + 1;
-    while (kernel.asids.used[asid]);
+    asid = unused_asid();
+    if (!asid) {
+        renew_asids();
+        asid = unused_asid();
+    }
     kernel.asids.last = asid;
-    old = kernel.asids.old[asid];
     kernel.asids.used[asid] = kernel.asids.old[asid] = true;
     lock_give(&kernel.asids.lock);
-    if (old)
-        tlb_shootdown(asid, (uint32_t)((1ull << kernel.cpus) - 1), SHOOT_ALL);
     return asid;
 }
 

@@ -111,6 +111,8 @@ void trap(struct frame *frame)
 {
     uint32_t code = frame->cause >> 2 & 31;
 
+    frame->bad_vaddr =
+        code >= EXCEPTION_MODIFIED && code <= EXCEPTION_ADDRESS_STORE ? bad_vaddr() : 0;
     if (code == EXCEPTION_INTERRUPT)
         interrupt(frame);
     else if (code == EXCEPTION_SYSTEM_CALL && is_user(frame) && !(frame->cause & CAUSE_BD))
