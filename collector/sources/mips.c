@@ -38,7 +38,7 @@ static const struct argp_option known[] = {
      1},
     {"vcpus", OPTION_VCPUS, "N", 0,
      "Virtual CPUs of each virtual machine (default: the machine's CPUs, "
-     "shared among the VMs)",
+     "shared among the VMs, and at most 32)",
      1},
     {"vms", OPTION_VMS, "N", 0,
      "Virtual machines (default: one for each guest that is named; more repeat "
