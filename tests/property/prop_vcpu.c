@@ -1,5 +1,5 @@
 /* Trap and emulate is exact: the same random kernel, with its exceptions, interrupts, TLB and user mode, on a bare CPU in
- * kernel mode and on a virtual CPU gives the same general registers, FPU, coprocessor 0, TLB, memory and time after
+ * kernel mode and on a virtual CPU gives the same general registers, FPU, coprocessor 0, TLB, memory, time and recorded references after
  * every slice; also while the virtual CPU's pages move between frames and have read-only copies, and with the page of
  * registers and the rewriting of its readers. The second-level TLB is off, since it changes what a guest sees.
  *
@@ -8,6 +8,7 @@
 #include "tests/property/vcpu_machine.h"
 #include "tests/property/vcpu_program.h"
 #include "vmm-core/machine/mips/decode.h"
+#include "vmm-core/monitor/expand.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -21,6 +22,7 @@ _Static_assert(PROGRAM_PAGES == VM_PAGES, "one memory");
 #define SLICES      40u
 #define SLICE_MOST  400u
 #define SEED        77u         /* of Random */
+#define LIST        8192u       /* references of a slice, at most */
 #define DIRECT_MASK 0x07ffe000u /* of the bare CPU's entry 0: 64 MiB */
 
 struct both {
@@ -29,6 +31,8 @@ struct both {
     struct mips_cpu *bare;
     uint8_t *host;
     struct mips_state *b, *v;
+    struct mips_reference *list[2]; /* [LIST], of the bare CPU and of the virtual one's */
+    bool hal;
 };
 
 enum { PLAIN, MOVING, HAL };
@@ -42,7 +46,7 @@ static struct both open_both(const struct program *program, int how)
         options.patch = true;
     }
     const uint32_t pc = PROGRAM_KERNEL | PROGRAM_CODE << 12;
-    struct both both = {.vm = vm_new(options, pc)};
+    struct both both = {.vm = vm_new(options, pc), .hal = how == HAL};
     const struct mips_model model = {.seed = SEED};
     both.memory = mips_memory_new(VM_PAGES, NULL);
     both.host = aligned_alloc(MIPS_PAGE_BYTES, (size_t)VM_PAGES * MIPS_PAGE_BYTES);
@@ -69,6 +73,11 @@ static struct both open_both(const struct program *program, int how)
         .used = true,
     };
     mips_tlb_write(both.bare, 0, &direct);
+    for (unsigned i = 0; i < 2; i++) {
+        both.list[i] = calloc(LIST, sizeof **both.list);
+        if (!both.list[i] || !mips_record(i ? both.vm->cpu : both.bare, both.list[i], LIST))
+            abort();
+    }
     return both;
 }
 
@@ -78,6 +87,8 @@ static void close_both(struct both *both)
     mips_cpu_free(both->bare);
     mips_memory_free(both->memory);
     free(both->host);
+    free(both->list[0]);
+    free(both->list[1]);
 }
 
 /* ------------------------------------------------------------------------------ the same */
@@ -132,6 +143,28 @@ static const char *differs(const struct both *both, bool memory)
                    vm_frame(both->vm, both->vm->frame[page]), MIPS_PAGE_BYTES))
             return "memory";
     return NULL;
+}
+
+/* What was referenced since this was last asked, one by one. */
+static size_t references(const struct both *both, bool virtual, uint64_t *addr, uint8_t *what)
+{
+    struct expand expand = {.fetches = true,
+                            .hidden =
+                                virtual && both->hal ? ABI_HAL_PAGE / MIPS_PAGE_BYTES : EXPAND_ALL};
+    expand_begin(&expand, both->list[virtual], mips_recorded(virtual ? both->vm->cpu : both->bare));
+    const size_t count = expand_some(&expand, addr, what, LIST);
+    for (size_t i = 0; i < count; i++)
+        addr[i] = shown((uint32_t)addr[i]);
+    return count;
+}
+
+static bool references_differ(const struct both *both)
+{
+    static uint64_t addr[2][LIST + EXPAND_SLACK];
+    static uint8_t what[2][LIST + EXPAND_SLACK];
+    const size_t count = references(both, false, addr[0], what[0]);
+    return count != references(both, true, addr[1], what[1]) ||
+           memcmp(addr[0], addr[1], count * sizeof **addr) || memcmp(what[0], what[1], count);
 }
 
 /* ------------------------------------------------------------------------------ one program */
@@ -192,7 +225,9 @@ static const char *step(struct both *both, const struct program *program, uint64
     const enum mips_stop bare = mips_run(both->bare, instructions);
     if (is_out_of_bounds(both, program))
         return "";
-    const char *const why = differs(both, memory);
+    const char *why = differs(both, memory);
+    if (references_differ(both) && !why)
+        why = "a reference";
     if (why)
         return why;
     if ((stop == VCPU_STOP_WAIT) != (bare == MIPS_STOP_WAIT))

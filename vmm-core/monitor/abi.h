@@ -2,7 +2,7 @@
  *
  * Constants alone, for C and for the assembler of guests.
  *
- * A guest kernel runs in the supervisor segment (the paper, section 4.2.1: KSEG0 cannot be virtualised, so the
+ * A guest kernel runs in the supervisor segment (the paper, section 4.3.1: KSEG0 cannot be virtualised, so the
  * kernel is linked elsewhere). Its guest-physical memory from 0 on shows at ABI_DIRECT_MAP, with no TLB entry of
  * the guest's; ABI_DIRECT_MAP + ABI_DIRECT_BYTES up to ABI_MAPPED_END is mapped by the guest, as user addresses
  * below 0x80000000 are. Everything else from 0x80000000 on is not there.
@@ -43,7 +43,7 @@
 #define ABI_CALL_COUNT     16
 
 /* The page of registers, where the monitor was asked for it (option hal): words that can be read in any space
- * and mode, and that say what MFC0 would. */
+ * and mode, and that say what MFC0 would. What a guest maps at this page itself is then not seen. */
 #define ABI_HAL_PAGE       0x7000
 #define ABI_HAL_STATUS     0
 #define ABI_HAL_CAUSE      4

@@ -1,5 +1,5 @@
 /* The page of registers, and the rewriting of MFC0 that reads one: Disco's change of the IRIX hardware abstraction
- * layer (SOSP'97, section 4.2.3: frequent privileged instructions without side effects become loads and stores of a
+ * layer (SOSP'97, section 4.3.3: frequent privileged instructions without side effects become loads and stores of a
  * special page), there by hand, here also at the first trap. */
 #include "vmm-core/monitor/vcpu-internal.h"
 
@@ -37,7 +37,7 @@ void vcpu_hal_patch(struct vcpu *vcpu, uint32_t pc, uint32_t word)
     uint32_t physical;
     /* code of the kernel's own: user code and code that the guest maps might be shown to others */
     if (!vcpu->options.patch || !vcpu->options.hal || !vcpu->owner.patch ||
-        pc - ABI_DIRECT_MAP >= ABI_DIRECT_BYTES || !vcpu_translate(vcpu, pc, &physical))
+        pc - ABI_DIRECT_MAP >= ABI_DIRECT_BYTES || !vcpu_guest_physical(vcpu, pc, &physical))
         return;
     for (unsigned i = 0; i < sizeof shown / sizeof *shown; i++)
         if (mips_rd(word) == shown[i].reg && (word & 7) == shown[i].select) {

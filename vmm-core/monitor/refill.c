@@ -205,7 +205,7 @@ static bool guest_page(const struct vcpu *vcpu, uint32_t address, uint32_t *ppn)
     return half & ENTRYLO_V && *ppn < vcpu->options.pages;
 }
 
-bool vcpu_translate(struct vcpu *vcpu, uint32_t address, uint32_t *guest_physical)
+bool vcpu_guest_physical(const struct vcpu *vcpu, uint32_t address, uint32_t *guest_physical)
 {
     uint32_t ppn;
     if (!guest_page(vcpu, address, &ppn))

@@ -114,6 +114,8 @@ void vcpu_real_drop(struct vcpu *vcpu, uint32_t address, uint32_t asid, bool glo
 /* And all of an ASID that is not global; and everything. */
 void vcpu_real_forget(struct vcpu *vcpu, uint32_t asid);
 void vcpu_real_clear(struct vcpu *vcpu);
+/* Guest-physical address of an address that the guest reaches now; false: it does not. */
+bool vcpu_guest_physical(const struct vcpu *vcpu, uint32_t address, uint32_t *guest_physical);
 /* The word of code at an address that the guest has just executed; false: it is not to be had. */
 bool vcpu_fetch(struct vcpu *vcpu, uint32_t pc, uint32_t *word);
 

@@ -106,11 +106,6 @@ void vcpu_save(struct vcpu *vcpu)
     vcpu->s = &vcpu->guest;
 }
 
-struct mips_cpu *vcpu_cpu(const struct vcpu *vcpu)
-{
-    return vcpu->cpu;
-}
-
 void vcpu_unlink(struct vcpu *vcpu)
 {
     vcpu->s->link = false;
@@ -199,11 +194,6 @@ uint32_t *vcpu_registers(struct vcpu *vcpu)
 uint32_t vcpu_pc(const struct vcpu *vcpu)
 {
     return vcpu->s->pc;
-}
-
-uint32_t vcpu_number(const struct vcpu *vcpu)
-{
-    return vcpu->options.number;
 }
 
 uint32_t vcpu_asid(const struct vcpu *vcpu)

@@ -15,7 +15,8 @@
  * what the guest sees follows from what it did and not from where its pages are. It makes the virtual
  * TLB look larger than 64 entries: TLBWR keeps in it what the overwritten entry mapped, TLBWI takes that out; TLBP
  * of an address that the virtual TLB does not have takes it out; vcpu_forget_space() takes out an ASID.
- * (Bugnion, Devine, Rosenblum, "Disco", SOSP'97, section 4.2.2, has one of unstated scope and size.) ASIDs of the
+ * (Bugnion, Devine, Rosenblum, "Disco", SOSP'97, section 4.2.2, has one of unstated scope and size; here it is the
+ * vCPU's own, so that a guest does not see what else runs on its CPU.) ASIDs of the
  * guest are used as they are, so the real TLB is cleared when another vCPU is put on a CPU.
  *
  * Time is instructions of the vCPU (vcpu_time()), those it waited in included; Count is half of it.
@@ -48,8 +49,8 @@ struct vcpu_frame {
     const uint8_t *host; /* its bytes; a frame keeps them while the vCPU lives */
 };
 
-/* What a vCPU asks and tells the virtual machine that it is of. All are called while vcpu_run(), or
- * vcpu_translate(), is at work; in each of them the CPU's references so far can be fetched by mips_recorded(). */
+/* What a vCPU asks and tells the virtual machine that it is of. All are called while vcpu_run() is at work; in each of
+ * them the CPU's references so far can be fetched by mips_recorded(). */
 struct vcpu_owner {
     void *context;
     /* The frame of a guest-physical page, placed if need be; called at TLB misses, so it has to be fast. With VCPU_WRITE
@@ -94,9 +95,6 @@ void vcpu_start(struct vcpu *vcpu, uint32_t pc, uint32_t sp, const uint32_t argu
  * the same vCPU on the same CPU next need not take it off between. */
 void vcpu_load(struct vcpu *vcpu, struct mips_cpu *cpu, bool stayed);
 void vcpu_save(struct vcpu *vcpu);
-/* The CPU that it is on; NULL: none. */
-struct mips_cpu *vcpu_cpu(const struct vcpu *vcpu);
-
 enum vcpu_stop {
     VCPU_STOP_LIMIT,      /* all instructions that were asked for, or a few more */
     VCPU_STOP_REFERENCES, /* the CPU's list of references is nearly full */
@@ -138,15 +136,11 @@ bool vcpu_wakes_by_timer(const struct vcpu *vcpu);
 /* General registers, r[0] being 0; of the CPU while it is loaded. */
 uint32_t *vcpu_registers(struct vcpu *vcpu);
 uint32_t vcpu_pc(const struct vcpu *vcpu);
-uint32_t vcpu_number(const struct vcpu *vcpu);
 uint32_t vcpu_asid(const struct vcpu *vcpu);
 bool vcpu_kernel_mode(const struct vcpu *vcpu);
 /* What MFC0 would give, but that Random does not move. */
 uint32_t vcpu_cp0(const struct vcpu *vcpu, unsigned reg, unsigned select);
 const struct mips_tlb_entry *vcpu_tlb(const struct vcpu *vcpu); /* [MIPS_TLB_MAX] */
-
-/* Guest-physical address of a kernel address, as the guest would reach it now; false: it would not. */
-bool vcpu_translate(struct vcpu *vcpu, uint32_t address, uint32_t *guest_physical);
 
 /* The second-level TLB and the real one forget all of an ASID that is not global. */
 void vcpu_forget_space(struct vcpu *vcpu, uint32_t asid);
