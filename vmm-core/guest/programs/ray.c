@@ -18,14 +18,14 @@
 PROGRAM_ABOUT(
     "ray: ray tracer with tile queues and stealing (SPLASH-2 raytrace): one scene, read by all");
 
-#define TILE          8
+#define TILE          4
 #define LEAF_SPHERES  4
 #define BOUNCES       4
 #define STACK_MAX     64
 #define LIGHTS        2
 #define NEAREST       1e-6 /* of a hit from the surface that the ray left */
 #define FARTHEST      1e30
-#define SAMPLE_STEP   251 /* of pixels that are checked */
+#define SAMPLES       8 /* pixels that are checked */
 #define DEFAULT_SIDE  48
 #define DEFAULT_COUNT 2000
 #define KNOWN_ANSWER  0x803570a3u
@@ -344,29 +344,32 @@ static bool take_tile(struct queue *queue, uint32_t *tile)
     return found;
 }
 
-/* The tile's pixels; how many of those that are checked are wrong. */
-static uint32_t draw_tile(struct tracer *t, uint32_t tile)
+static void draw_tile(const struct tracer *t, uint32_t tile)
 {
     uint32_t row = tile / t->tiles_in_row * TILE, column = tile % t->tiles_in_row * TILE;
-    uint32_t different = 0;
     for (uint32_t r = row; r < row + TILE && r < t->side; r++)
-        for (uint32_t c = column; c < column + TILE && c < t->side; c++) {
-            uint32_t place = r * t->side + c;
-            t->image[place] = pixel(t, find_hit, r, c);
-            if (place % SAMPLE_STEP == 0)
-                different += pixel(t, find_hit_slowly, r, c) != t->image[place];
-        }
-    return different;
+        for (uint32_t c = column; c < column + TILE && c < t->side; c++)
+            t->image[r * t->side + c] = pixel(t, find_hit, r, c);
 }
 
 static void work(int me, void *argument)
 {
-    struct tracer *t = argument;
+    const struct tracer *t = argument;
     for (int i = 0; i < t->threads; i++) {
         struct queue *queue = &t->queues[(me + i) % t->threads];
         uint32_t tile;
         while (take_tile(queue, &tile))
-            t->queues[me].different += draw_tile(t, tile);
+            draw_tile(t, tile);
+    }
+}
+
+static void check(int me, void *argument)
+{
+    const struct tracer *t = argument;
+    for (int sample = me; sample < SAMPLES; sample += t->threads) {
+        uint32_t place = program_random((uint32_t)sample, t->side) % (t->side * t->side);
+        uint32_t slow = pixel(t, find_hit_slowly, place / t->side, place % t->side);
+        t->queues[me].different += slow != t->image[place];
     }
 }
 
@@ -399,6 +402,7 @@ int main(int argc, char **argv)
     program_mark(0, PROGRAM_BEGINS);
     disco_parallel(threads, work, &t);
     program_mark(0, PROGRAM_ENDS);
+    disco_parallel(threads, check, &t);
 
     uint32_t answer = 0, different = 0;
     for (int i = 0; i < threads; i++)
@@ -406,7 +410,7 @@ int main(int argc, char **argv)
     for (uint32_t i = 0; i < t.side * t.side; i++)
         answer += program_sum_word(i, t.image[i]);
     bool known = side == DEFAULT_SIDE && count == DEFAULT_COUNT && seed == 1;
-    printf("ray: %d x %d pixels, %d spheres, %u of the sampled differ, %d threads", side, side,
+    printf("ray: %d x %d pixels, %d spheres, %u of the checked differ, %d threads", side, side,
            count, (unsigned)different, threads);
     return program_answer(answer, different == 0 && (!known || answer == KNOWN_ANSWER));
 }

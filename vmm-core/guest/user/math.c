@@ -23,7 +23,7 @@ double disco_fabs(double x)
     return __builtin_fabs(x);
 }
 
-/* To the nearest whole number, for |x| below 2^51. */
+/* To the nearest whole number, for |x| below 2^52. */
 static double nearest(double x)
 {
     double shift = x < 0 ? -TWO_52 : TWO_52;
@@ -35,7 +35,7 @@ double disco_floor(double x)
 {
     double whole;
 
-    if (!(disco_fabs(x) < TWO_52 / 2))
+    if (!(disco_fabs(x) < TWO_52))
         return x;
     whole = nearest(x);
     return whole > x ? whole - 1 : whole;
