@@ -10,7 +10,7 @@
  *   queues           a line each, with its lock: its thread's, at times a thief's: migratory
  *   image            tiles, each written once by one thread; read at the end
  *
- * Checked: sampled pixels are those that the thread finds without the hierarchy, by trying every
+ * Checked: sampled pixels are those that are found without the hierarchy, by trying every
  * sphere; with the default arguments the answer is also the one that is known.
  */
 #include "vmm-core/guest/programs/program.h"
