@@ -213,6 +213,7 @@ static char *make(struct monitor *monitor)
         pages += options->vm[v].pages;
     }
     char *error = ram_init(&monitor->ram, machine, pages, options->hal ? vcpus : 0);
+    monitor->ram.moves = options->memory != NULL;
     if (!error)
         error = physical_new(&(struct physical_options){.machine = machine,
                                                         .ram = &monitor->ram,

@@ -208,6 +208,17 @@ uint32_t physical_store(struct physical *physical, uint32_t guest_page, uint32_t
     return physical_entry(physical, guest_page, node);
 }
 
+/* NULL: zeros. */
+static void write_frame(struct physical *physical, uint32_t frame, uint32_t offset,
+                        const void *bytes, uint32_t count)
+{
+    if (bytes)
+        memcpy(ram_bytes(physical->ram, frame) + offset, bytes, count);
+    else
+        memset(ram_bytes(physical->ram, frame) + offset, 0, count);
+    ram_written(physical->ram, frame);
+}
+
 /* ---- what guests do with pages ---------------------------------------------------------------- */
 
 char *physical_take(struct physical *physical, uint32_t guest_page, uint32_t node)
@@ -218,7 +229,7 @@ char *physical_take(struct physical *physical, uint32_t guest_page, uint32_t nod
     const uint32_t frame = first_touch_take(physical->first_touch, node);
     if (frame == RAM_NONE || !ram_own(physical->ram, frame))
         return monitor_say("the machine's memory is full"); /* VMs that fit were let in */
-    memset(ram_bytes(physical->ram, frame), 0, MIPS_PAGE_BYTES);
+    write_frame(physical, frame, 0, NULL, MIPS_PAGE_BYTES);
     physical->page[home] = home;
     physical->frame[home] = frame;
     physical->counts.touched++;
@@ -292,16 +303,6 @@ const uint8_t *physical_bytes(struct physical *physical, uint32_t guest_page)
 {
     const uint32_t entry = physical_entry(physical, guest_page, 0);
     return entry ? ram_bytes(physical->ram, entry >> ENTRYLO_PFN_SHIFT) : NULL;
-}
-
-static void write_frame(struct physical *physical, uint32_t frame, uint32_t offset,
-                        const void *bytes, uint32_t count)
-{
-    if (bytes)
-        memcpy(ram_bytes(physical->ram, frame) + offset, bytes, count);
-    else
-        memset(ram_bytes(physical->ram, frame) + offset, 0, count);
-    ram_written(physical->ram, frame);
 }
 
 void physical_write(struct physical *physical, uint32_t guest_page, uint32_t offset,

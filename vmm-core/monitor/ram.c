@@ -47,7 +47,7 @@ bool ram_own(struct ram *ram, uint32_t frame)
 
 void ram_disown(struct ram *ram, uint32_t frame)
 {
-    if (frame >= ram->limit - ram->extra)
+    if (frame >= ram->limit - ram->extra || !ram->moves)
         return;
     ram->mapped[frame] = false;
     mips_memory_map(ram->memory, frame, NULL, false);

@@ -1,8 +1,8 @@
 /* The machine's frames: their bytes, where the CPUs find them, and the translations that lead there.
  *
  * Frames are numbered from 0 as they are first used (memmap of the memory subsystem, or first-touch.h),
- * so the host backs what is used alone. A frame that nobody owns answers with a bus error, so that a
- * forgotten translation is found out at its next use.
+ * so the host backs what is used alone. Where pages move, a frame that nobody owns answers with a bus
+ * error, so that a forgotten translation is found out at its next use.
  */
 #ifndef DISCO_MONITOR_RAM_H
 #define DISCO_MONITOR_RAM_H
@@ -21,6 +21,7 @@ struct ram {
     bool *mapped;          /* [limit] the CPUs find it */
     uint32_t limit;        /* frames that there can be */
     uint32_t extra;        /* the last so many are no part of the machine's memory */
+    bool moves;            /* pages move: a policy is at work */
     struct mips_cpu **cpu; /* [cpus] whose TLBs hold translations */
     uint32_t cpus;
 };
