@@ -142,6 +142,7 @@ $(BENCH): $(BUILD)/%: $(BUILD)/%.o $(LIBRARY)
 $(FUZZ): $(BUILD)/%: $(BUILD)/%.o $(LIBRARY)
 	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer $^ -o $@ $(LDLIBS)
 unit: $(UNIT)
+include tests/mips-linux/Makefile
 benches: $(BENCH)
 fuzzers: $(FUZZ)
 
@@ -155,6 +156,7 @@ test-long: deps-lint
 	@$(MAKE) --no-print-directory -s -j2 all unit
 	@$(LONG) tests/run $(BUILD) tests/property/
 	@DISCO_MIPS=all TEST_SECONDS=7200 tests/run $(BUILD) cli/mips-equal
+	@BUILD=$(BUILD) bash tests/mips-linux/others.sh
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600
 
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
