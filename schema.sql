@@ -231,7 +231,7 @@ CREATE TABLE run_epoch_station (
 CREATE TABLE run_page (
   run_id INTEGER NOT NULL REFERENCES run, -- the run
   ppn INTEGER NOT NULL,             -- guest-physical page number: order of first touch
-  space INTEGER NOT NULL,           -- address space where it is mapped first, or first in a region
+  space INTEGER NOT NULL,           -- address space where it was mapped last in a region, else first
   page INTEGER NOT NULL,            -- virtual page number there
   region INTEGER,                   -- the smallest region that holds it, else the one that holds most of it; NULL: none
   first_home INTEGER NOT NULL,      -- node it was placed on

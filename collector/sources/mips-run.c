@@ -152,6 +152,7 @@ static char *open_all(struct run *run)
                                              .machine = run->machine,
                                              .guest = run->name,
                                              .guests = options->guests,
+                                             .vm = run->vm,
                                              .start = options->start,
                                              .end = options->end,
                                              .filter = options->filter,

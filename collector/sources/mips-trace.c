@@ -11,6 +11,7 @@
 #include "collector/trace/progress.h"
 #include "replayer/report/interrupt.h"
 #include "replayer/report/say.h"
+#include "vmm-core/monitor/abi.h"
 
 #define PAGE_BYTES 4096u
 /* Calls of the listener between two looks at the user's wishes. */
@@ -71,11 +72,30 @@ static void begin_part(struct mips_trace *trace, uint64_t instructions)
         trace->end_at = instructions + trace->options.end.number;
 }
 
+/* What of a VM's memory has no other name. */
+static char *name_memory(struct mips_trace *trace, uint32_t id, const struct monitor_space *space)
+{
+    char *name = say("%s memory", space->name);
+    const struct trace_region region = {.space = id,
+                                        .start = ABI_DIRECT_MAP,
+                                        .end = ABI_DIRECT_MAP +
+                                               (uint64_t)trace->options.vm[space->vm].pages *
+                                                   PAGE_BYTES,
+                                        .kind = "mapping",
+                                        .name = name};
+    uint32_t region_id;
+    char *error = trace_writer_region(trace->writer, &region, &region_id);
+    free(name);
+    return error;
+}
+
 static char *new_space(void *context, const struct monitor_space *space)
 {
     struct mips_trace *trace = context;
     uint32_t id;
     char *error = trace_writer_space(trace->writer, space->name, &id);
+    if (error == NULL && space->asid == MONITOR_PHYSICAL)
+        error = name_memory(trace, id, space);
     if (error == NULL && space->elf != NULL) {
         const bool kernel = space->asid == MONITOR_PHYSICAL;
         const char *guest = trace->options.guest[space->vm % trace->options.guests];

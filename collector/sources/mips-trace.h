@@ -36,6 +36,7 @@ struct mips_trace_options {
     const struct machine *machine;
     const char *const *guest; /* [guests] names of the images of VMs 0, 1, ..., in turn */
     uint32_t guests;
+    const struct monitor_vm *vm; /* their memory */
     struct mips_moment start, end;
     bool filter; /* what hits in the caches is left out */
     /* Instructions that the vCPUs have run so far. */

@@ -125,7 +125,7 @@ static void find(struct sweep *sweep, uint32_t page_bytes, struct page_region *f
             sweep->active[sweep->actives++] = next++;
         const uint32_t region = best(sweep, place);
         struct page_region *of = &found[place->id];
-        if (region == REGION_NONE || (of->region != REGION_NONE && rank[place->id] < place->rank))
+        if (region == REGION_NONE || (of->region != REGION_NONE && rank[place->id] > place->rank))
             continue;
         *of = (struct page_region){region, place->space, place->start / page_bytes};
         rank[place->id] = place->rank;

@@ -3,7 +3,7 @@
  * The smallest region that holds the whole page; where none does (a symbol or a small mapping that
  * ends in the page), the one that holds most of it. Of equals, the one with the higher id: it came
  * later. A page that is mapped at several places (the first of them count: REGION_PLACES) goes by the
- * first place that a region holds: a page of a virtual machine is in the VM's memory, and in a process.
+ * last place that a region holds: a page of a virtual machine is in the VM's memory, then in a process.
  */
 #ifndef DISCO_REPORT_REGIONS_H
 #define DISCO_REPORT_REGIONS_H

@@ -71,11 +71,13 @@ static const struct monitor_listener *begin(struct fixture *fixture, struct mips
                                             struct mips_moment end, bool filter)
 {
     static const char *const guest[] = {"radix"};
+    static const struct monitor_vm vm = {.pages = 16};
     const struct mips_trace_options options = {.path = fixture->path,
                                                .command = "radix",
                                                .machine = fixture->machine,
                                                .guest = guest,
                                                .guests = 1,
+                                               .vm = &vm,
                                                .start = start,
                                                .end = end,
                                                .filter = filter,
@@ -297,9 +299,13 @@ static void sections_and_large_variables_become_regions(void **state)
     well(mips_trace_close(fixture->trace, true));
     struct trace_reader *reader = NULL;
     well(trace_reader_open(fixture->path, &reader));
-    assert_int_equal(trace_reader_summary(reader)->regions, 2);
-    const struct trace_region *data = trace_reader_region(reader, 0);
-    const struct trace_region *big = trace_reader_region(reader, 1);
+    assert_int_equal(trace_reader_summary(reader)->regions, 3);
+    const struct trace_region *memory = trace_reader_region(reader, 0);
+    const struct trace_region *data = trace_reader_region(reader, 1);
+    const struct trace_region *big = trace_reader_region(reader, 2);
+    assert_string_equal(memory->name, "vm0 memory");
+    assert_int_equal(memory->start, 0xc0000000);
+    assert_int_equal(memory->end, 0xc0010000);
     assert_string_equal(data->name, "radix .data");
     assert_int_equal(data->start, 0x410000);
     assert_int_equal(data->end, 0x413000);
