@@ -9,6 +9,7 @@
 #include "tests/property/vcpu_program.h"
 #include "vmm-core/machine/mips/decode.h"
 #include "vmm-core/monitor/expand.h"
+#include "vmm-core/monitor/vcpu-internal.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -195,14 +196,19 @@ static void disturb(struct both *both, struct random *random, int how)
     vcpu_unlink(vm->vcpu);
 }
 
-/* Does the program use what the two have not in common: entry 0 of the TLB, supervisor mode, the boot ROM? Asked before
- * each instruction. */
+/* Does the program use what the two have not in common: entry 0 of the bare TLB and what it maps or leaves out of the direct
+ * map, supervisor mode, the boot ROM; does a user execute code that the kernel had rewritten? (It may, where an EPC from before
+ * leads into the middle of a sequence.) Asked before each instruction. */
 static bool is_out_of_bounds(const struct both *both, const struct program *program)
 {
     uint32_t physical;
     const uint32_t foreign = STATUS_BEV | (uint32_t)MIPS_SUPERVISOR << STATUS_KSU_SHIFT;
     if (both->b->cp0.status & foreign || (!both->b->cp0.wired && mips_instructions(both->bare) > 9))
         return true;
+    const uint32_t beyond = PROGRAM_KERNEL + DIRECT_MASK + 0x2000;
+    if (both->b->pc - beyond < ABI_DIRECT_MAP + ABI_DIRECT_BYTES - beyond)
+        return true;
+    const bool direct = both->b->cp0.entry_hi - ABI_DIRECT_MAP < ABI_DIRECT_BYTES;
     if (mips_translate(both->bare, both->b->pc, MIPS_FETCH, &physical) >= 0 ||
         physical / 4 >= PROGRAM_WORDS)
         return false;
@@ -210,6 +216,10 @@ static bool is_out_of_bounds(const struct both *both, const struct program *prog
         const uint32_t at = physical / 4 + i;
         const enum mips_instruction what = mips_decode(at < PROGRAM_WORDS ? program->word[at] : 0);
         if ((what == MIPS_TLBWI || what == MIPS_TLBR) && !(both->b->cp0.index & 63))
+            return true;
+        if ((what == MIPS_TLBWI || what == MIPS_TLBWR || what == MIPS_TLBP) && direct)
+            return true;
+        if (both->hal && what == MIPS_MFC0 && !vcpu_privileged(both->vm->vcpu))
             return true;
     }
     return false;

@@ -35,7 +35,7 @@ static const struct {
 void vcpu_hal_patch(struct vcpu *vcpu, uint32_t pc, uint32_t word)
 {
     uint32_t physical;
-    /* code of the kernel's own: user code and code that the guest maps might be shown to others */
+    /* the kernel's own code, which users are taken not to execute: there the load would do what MFC0 may not */
     if (!vcpu->options.patch || !vcpu->options.hal || !vcpu->owner.patch ||
         pc - ABI_DIRECT_MAP >= ABI_DIRECT_BYTES || !vcpu_guest_physical(vcpu, pc, &physical))
         return;

@@ -19,6 +19,9 @@
  * vCPU's own, so that a guest does not see what else runs on its CPU.) ASIDs of the
  * guest are used as they are, so the real TLB is cleared when another vCPU is put on a CPU.
  *
+ * LL's link survives traps and exceptions, as on hardware: the guest's ERET ends it, and taking the vCPU off its CPU, and
+ * vcpu_unlink().
+ *
  * Time is instructions of the vCPU (vcpu_time()), those it waited in included; Count is half of it.
  *
  * A vCPU belongs to one thread. Nothing here allocates but vcpu_new() and vcpu_describe().
