@@ -52,14 +52,14 @@ static void guests_compute_the_same_under_chaos(void **state)
     uint64_t moved = 0, replicated = 0, early = 0;
     for (unsigned p = 0; p < 3; p++)
         for (uint32_t vcpus = 1; vcpus <= 16; vcpus *= 2) {
-            struct session it = {.words = {"share 6", "map", "pages"},
+            struct session it = {.words = {"share 4", "map", "pages"},
                                  .vms = 3,
                                  .vcpus = vcpus,
                                  .machine = "flash-16",
                                  .policy = "chaos",
                                  .period = periods[p],
                                  .quantum = 3000,
-                                 .check_rounds = 7};
+                                 .check_rounds = 40};
             run_well(&it, *state);
             moved += it.sum.migrations;
             replicated += it.sum.replications;

@@ -180,10 +180,10 @@ static void run(struct monitor *monitor, uint32_t cpu, struct processor *process
 {
     struct seat *const seat = &monitor->seat[cpu];
     const uint64_t began = monitor->passed;
+    put_on(monitor, cpu, processor);
     uint64_t limit = monitor->quantum - began;
     if (seat->slice_left < limit)
         limit = seat->slice_left;
-    put_on(monitor, cpu, processor);
     monitor->acting = processor;
     uint64_t ran = 0;
     while (ran < limit && !monitor->failure && processor->state == PROCESSOR_READY) {
