@@ -1,5 +1,6 @@
-/* malloc after D. Knuth's "quick fit": a free list for each power of two from 16 bytes to half a MiB
- * under one lock; larger ones are pages of their own, kept for the next that is no larger. */
+/* malloc with a free list for each power of two, under one lock, as M. McKusick and M. Karels' of the 4.3BSD
+ * kernel (USENIX, summer 1988): freed pieces wait for the next of their size. Of large ones only the
+ * pages that are touched cost memory. */
 #include "vmm-core/guest/user/disco.h"
 
 #include "vmm-core/guest/user/calls.h"
