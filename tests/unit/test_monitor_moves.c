@@ -71,6 +71,27 @@ static void guests_compute_the_same_under_chaos(void **state)
     assert_true(early > 100);
 }
 
+/* All frames of all nodes are taken: pages are placed where there is room, replicas give way. */
+static void a_full_machine_keeps_every_page(void **state)
+{
+    struct session it = {.words = {"fill"},
+                         .vms = 8,
+                         .pages = 8192,
+                         .policy = "chaos",
+                         .period = 15,
+                         .check_rounds = 200};
+    run_well(&it, *state);
+    assert_true(it.counts.pages_touched > 65000);
+    assert_true(it.sum.replications > 100);
+    assert_true(it.sum.refused > 100);
+    for (uint32_t v = 0; v < 8; v++)
+        assert_string_equal(it.vm[v].console, "full\n");
+    end_session(&it);
+    struct session plain = {.words = {"fill"}, .vms = 8, .pages = 8192, .deaf = true};
+    run_well(&plain, *state);
+    end_session(&plain);
+}
+
 /* The answer is wrong, or the guest meets what it cannot. */
 static void a_shootdown_that_is_left_out_makes_a_guest_fail(void **state)
 {
@@ -128,6 +149,7 @@ int main(void)
         cmocka_unit_test(a_run_repeats_bit_for_bit),
         cmocka_unit_test(policies_change_nothing_that_guests_do),
         cmocka_unit_test(guests_compute_the_same_under_chaos),
+        cmocka_unit_test(a_full_machine_keeps_every_page),
         cmocka_unit_test(a_shootdown_that_is_left_out_makes_a_guest_fail),
         cmocka_unit_test(the_checker_finds_a_translation_that_was_left),
         cmocka_unit_test(the_page_of_registers_and_patches_change_no_answer),

@@ -35,7 +35,7 @@
 /* ------------------------------------------------------------------------------ what is heard */
 
 /* What happens beside references: the trace's events of the same names (collector/trace/event.h), with
- * the same arguments in the same order. Streams and spaces are numbers that were given to `stream` and
+ * the same arguments in the same order, but that CPUs and nodes are indices of the machine. Streams and spaces are numbers that were given to `stream` and
  * `space` before. */
 enum monitor_event_kind {
     MONITOR_DISPATCH, /* the stream is put on a CPU:     cpu, its node */
@@ -150,12 +150,12 @@ char *monitor_new(const struct monitor_options *options, struct monitor **out)
     __attribute__((warn_unused_result));
 void monitor_free(struct monitor *monitor);
 
-/* Runs until every VM has exited or the limit of instructions is reached; ends the memory's last
- * epoch (memory_finish()). An error is a listener's, the host's, or a guest's: then the line names VM, vCPU,
- * mode and instruction, and monitor_registers() has more. */
+/* Runs until every VM has exited or the limit of instructions is reached; ends the memory's last epoch
+ * (memory_finish()). Once. An error is a listener's, the host's, or a guest's: then the line names VM, vCPU and
+ * what it did, and monitor_registers() has more. */
 char *monitor_run(struct monitor *monitor) __attribute__((warn_unused_result));
 
-/* The registers of the vCPU whose guest erred, as text of some lines; NULL: none did. */
+/* Of the vCPU whose guest erred: registers, mode and instruction, as text of some lines; NULL: none did. */
 const char *monitor_registers(const struct monitor *monitor);
 
 /* NULL without a policy. */

@@ -269,6 +269,23 @@ static int test_region(void)
     return 0;
 }
 
+/* Every page that this kernel does not need itself, but the last, where the arguments are. */
+static int test_fill(void)
+{
+    const uint32_t first = ((uint32_t)end - DIRECT) / PAGE + 1;
+    uint32_t bad = 0;
+    for (uint32_t round = 0; round < 3; round++)
+        for (uint32_t ppn = first; ppn < arguments.pages - 1; ppn++) {
+            volatile uint32_t *const word =
+                (volatile uint32_t *)(DIRECT + ppn * PAGE + ppn % PAGE / 4 * 4);
+            bad += *word != (round ? ppn + round - 1 : 0);
+            if (round < 2)
+                *word = ppn + round;
+        }
+    say(bad ? "wrong\n" : "full\n");
+    return bad != 0;
+}
+
 /* Computes for so long, on one vCPU. */
 static int test_spin(void)
 {
@@ -356,11 +373,11 @@ static const struct {
     const char *name;
     int (*run)(void);
 } tests[] = {
-    {"hello", test_hello},       {"share", test_share},      {"timer", test_timer},
-    {"ring", test_ring},         {"map", test_map},          {"pages", test_pages},
-    {"region", test_region},     {"spin", test_spin},        {"storm", test_storm},
-    {"kseg0", test_kseg0},       {"device", test_device},    {"sleep", test_sleep},
-    {"call", test_unknown_call}, {"vector", test_no_vector},
+    {"hello", test_hello},   {"share", test_share},       {"timer", test_timer},
+    {"ring", test_ring},     {"map", test_map},           {"pages", test_pages},
+    {"region", test_region}, {"fill", test_fill},         {"spin", test_spin},
+    {"storm", test_storm},   {"kseg0", test_kseg0},       {"device", test_device},
+    {"sleep", test_sleep},   {"call", test_unknown_call}, {"vector", test_no_vector},
 };
 
 int guest_main(void);
