@@ -110,11 +110,6 @@ static bool is_hal(const struct vcpu *vcpu, uint32_t address)
     return vcpu->options.hal && (address & ~(MIPS_PAGE_BYTES - 1)) == ABI_HAL_PAGE;
 }
 
-static bool same_pair(uint32_t address, uint32_t other)
-{
-    return !((address ^ other) & ~(PAIR - 1));
-}
-
 /* The guest's EntryLo of the pair at `address`; false: nothing maps it. */
 static bool guest_pair(const struct vcpu *vcpu, uint32_t address, uint32_t lo[2])
 {
@@ -161,33 +156,45 @@ static const struct mips_tlb_entry *real_find(const struct vcpu *vcpu, uint32_t 
     return NULL;
 }
 
+/* Beside the page of registers may be a page of the guest's, whose G counts for both. */
+static uint32_t hal_lo(const struct vcpu *vcpu, uint32_t beside)
+{
+    return vcpu->options.hal_frame << ENTRYLO_PFN_SHIFT | CACHEABLE | ENTRYLO_V |
+           (beside & ENTRYLO_G);
+}
+
+static bool refill_hal(struct vcpu *vcpu, bool writes)
+{
+    uint32_t lo[2] = {0, 0};
+    if (writes)
+        return false;
+    guest_pair(vcpu, ABI_HAL_PAGE, lo);
+    real_put(vcpu, ABI_HAL_PAGE,
+             (const uint32_t[]){real_lo(vcpu, lo[0], VCPU_PEEK), hal_lo(vcpu, lo[0])});
+    vcpu->service[VCPU_REFILLED]++;
+    return true;
+}
+
 bool vcpu_refill(void *owner, struct mips_cpu *cpu, uint32_t address, enum mips_access access)
 {
     struct vcpu *const vcpu = owner;
-    const bool store = access == MIPS_STORE, writes = store || access == MIPS_CONDITIONAL,
-               hal = is_hal(vcpu, address);
+    const bool store = access == MIPS_STORE, writes = store || access == MIPS_CONDITIONAL;
     const unsigned half = address / MIPS_PAGE_BYTES % 2;
-    uint32_t lo[2] = {0, 0}, real[2];
+    uint32_t lo[2], real[2];
     (void)cpu;
-    if (hal && writes)
-        return false;
-    if (!guest_pair(vcpu, address, lo) && !hal)
+    if (is_hal(vcpu, address))
+        return refill_hal(vcpu, writes);
+    if (!guest_pair(vcpu, address, lo) || !(lo[half] & ENTRYLO_V) ||
+        (writes && !(lo[half] & ENTRYLO_D)))
         return false;
     const struct mips_tlb_entry *const before = store ? real_find(vcpu, address) : NULL;
     const uint32_t before_lo = before ? before->entry_lo[half] : 0;
-    if (!hal) {
-        if (!(lo[half] & ENTRYLO_V) || (writes && !(lo[half] & ENTRYLO_D)))
-            return false;
-        real[half] = real_lo(vcpu, lo[half], store ? VCPU_WRITE : VCPU_READ);
-        if (!(real[half] & ENTRYLO_V))
-            return false;
-        move_link(vcpu, before_lo, real[half]);
-    }
-    if (vcpu->options.hal && same_pair(address, ABI_HAL_PAGE))
-        real[1] = vcpu->options.hal_frame << ENTRYLO_PFN_SHIFT | CACHEABLE | ENTRYLO_V |
-                  (lo[0] & ENTRYLO_G);
-    if (hal || !(vcpu->options.hal && same_pair(address, ABI_HAL_PAGE)))
-        real[!half] = real_lo(vcpu, lo[!half], VCPU_PEEK);
+    real[half] = real_lo(vcpu, lo[half], store ? VCPU_WRITE : VCPU_READ);
+    if (!(real[half] & ENTRYLO_V))
+        return false;
+    move_link(vcpu, before_lo, real[half]);
+    real[!half] = is_hal(vcpu, address ^ MIPS_PAGE_BYTES) ? hal_lo(vcpu, lo[half])
+                                                          : real_lo(vcpu, lo[!half], VCPU_PEEK);
     real_put(vcpu, address, real);
     vcpu->service[VCPU_REFILLED]++;
     return true;
