@@ -135,6 +135,13 @@ $(BUILD)/tests/unit/test_plot_text: $(BUILD)/plots/text.o $(BUILD)/plots/chart.o
 $(BUILD)/tests/property/prop_mips_unicorn: LDLIBS += -lunicorn
 $(BUILD)/tests/property/prop_mips_decode: LDLIBS += -lcapstone
 $(BUILD)/tests/bench/mips: LDLIBS += -lunicorn
+# the same work as a guest of the monitor's
+$(GUEST)/programs/mipsbench.o: tests/bench/mips/guest.c
+	@mkdir -p $(@D)
+	$(GUEST_CC) $(GUEST_CFLAGS) -mhard-float -mfp32 -c $< -o $@
+$(BUILD)/bench/mips/guest.elf: $(BUILD)/guests/mipsbench.elf
+	@mkdir -p $(@D)
+	mv $< $@
 $(UNIT): $(BUILD)/%: $(BUILD)/%.o $(LIBRARY)
 	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LDLIBS) -lcmocka
 $(BENCH): $(BUILD)/%: $(BUILD)/%.o $(LIBRARY)

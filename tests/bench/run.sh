@@ -3,8 +3,7 @@
 # The traces are made once and kept in BUILD/bench: sqlite3 running joins under valgrind's lackey,
 # with fetches (at least 50 million references), and gzip compressing a text, data references only.
 #
-#   DISCO_BENCH_ROWS     rows of the joined table (1200)
-#   DISCO_BENCH_ENGINE   NAME=COMMAND, one more engine for the MIPS programs (tests/bench/mips.c)
+#   DISCO_BENCH_ROWS   rows of the joined table (1200)
 set -u -o pipefail
 cd "$(dirname "$0")/../.." || exit 2
 build=${BUILD:-build}
@@ -89,8 +88,9 @@ instructions=$(head -n 1000000 "$kept/caches.lackey" | valgrind --tool=callgrind
 echo "instructions a reference: $instructions"
 
 echo
-echo "== the MIPS CPU beside QEMU and Unicorn, the same programs (about two minutes)"
-"$build/tests/bench/mips" "$kept/mips" ${DISCO_BENCH_ENGINE:+"$DISCO_BENCH_ENGINE"} || fail "mips"
+echo "== the MIPS CPU beside QEMU and Unicorn, the same programs (about three minutes)"
+make -s HAVE_DEPS=1 BUILD="$build" "$build/bench/mips/guest.elf" || fail "the work as a guest"
+"$build/tests/bench/mips" "$kept/mips" "$build/disco-record" || fail "mips"
 
 echo
 echo "== memory of a replay"
