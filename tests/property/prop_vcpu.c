@@ -1,7 +1,7 @@
 /* Trap and emulate is exact: the same random kernel, with its exceptions, interrupts, TLB and user mode, on a bare CPU in
- * kernel mode and on a virtual CPU gives the same general registers, FPU, coprocessor 0, TLB, memory, time and recorded references after
- * every slice; also while the virtual CPU's pages move between frames and have read-only copies, and with the page of
- * registers and the rewriting of its readers. The second-level TLB is off, since it changes what a guest sees.
+ * kernel mode and on a virtual CPU gives the same general registers, FPU, coprocessor 0, TLB, memory, time and recorded
+ * references after every slice; also while the virtual CPU's pages move between frames and have read-only copies, and with
+ * the page of registers and the rewriting of its readers. The second-level TLB is off, since it changes what a guest sees.
  *
  * Not compared: EBase (its top bits), Random by itself (its draws are), LLAddr. A program that touches what a virtual CPU
  * has not, or entry 0 of the TLB, ends there. DISCO_SEED repeats a run, DISCO_RUNS says how many programs. */
