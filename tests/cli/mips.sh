@@ -69,6 +69,14 @@ check "a run repeats byte for byte" test "$(blocks "$TMP/r.db")" = "$(blocks "$T
 run mips --vcpus 1 -o "$TMP/wrong.db" radix --keys 0
 check "a guest that fails is exit 1" test "$rc:$(grep -c 'disco-record: vm0 (radix): exited with status 2' <<<"$err")" = 1:1
 check "...and its trace is whole" test "$(sql "$TMP/wrong.db" "SELECT complete, value FROM trace, trace_note WHERE key = 'vm0.status'")" = "1|2"
+if command -v mipsel-linux-gnu-gcc >/dev/null; then
+  printf '%s\n' '.set noreorder' '.globl __start' '__start: lui $8, 0x8000' 'lw $9, 0($8)' '1: b 1b' 'nop' >"$TMP/kseg0.s"
+  mipsel-linux-gnu-gcc -march=mips32r2 -mabi=32 -nostdlib -static -mno-abicalls -fno-pic -Wl,-Ttext=0xC0002000 \
+    -Wl,--section-start=.MIPS.abiflags=0xC0001000 "$TMP/kseg0.s" -o "$TMP/kseg0"
+  run mips --vcpus 1 -o "$TMP/kseg0.db" "$TMP/kseg0"
+  check "an error of a guest is told in words, with its registers" test "$rc:$(grep -c '0x80000000 in KSEG0' <<<"$err"):$(grep -c '^pc .* lw ' <<<"$err")" = 1:1:1
+  check "...and its trace is cut off there" test "$(sql "$TMP/kseg0.db" 'SELECT complete, refs > 0 FROM trace')" = "0|1"
+fi
 run mips --vcpus 1 --limit 1M -o "$TMP/limit.db" radix
 check "--limit ends a run" test "$rc:$(sql "$TMP/limit.db" "SELECT value FROM trace_note WHERE key = 'vm0.status'")" = "0:still running"
 check "...near its number" test "$(sql "$TMP/limit.db" "SELECT value + 0 BETWEEN 990000 AND 1100000 FROM trace_note WHERE key = 'instructions'")" = 1
