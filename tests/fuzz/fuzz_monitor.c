@@ -1,6 +1,7 @@
-/* Any bytes as a guest kernel: its vectors, its code and its data from guest-physical 0 on, on two vCPUs of two VMs over
- * three CPUs. Whatever it does is its own error: the host must not crash, a guest that has to be stopped is stopped with
- * words, and what is heard must be the same whether the chaos policy moves its pages or nobody does. */
+/* Any bytes as a guest kernel: its vectors, its code and its data from guest-physical 0 on, on
+ * two vCPUs of two VMs over three CPUs. Whatever it does is its own error: the host must not
+ * crash, a guest that has to be stopped is stopped with words, and what is heard must be the same
+ * whether the chaos policy moves its pages or nobody does. */
 #include "policies/policy.h"
 #include "vmm-core/monitor/monitor.h"
 

@@ -1,6 +1,6 @@
-/* What the unit tests of the monitor share: the guest kernel of tests/unit/monitor, built when a test
- * program starts (skipped where there is no mipsel-linux-gnu-gcc), a listener that makes one number of all
- * that it hears, and runs with options. */
+/* What the unit tests of the monitor share: the guest kernel of tests/unit/monitor, built when a
+ * test program starts (skipped where there is no mipsel-linux-gnu-gcc), a listener that makes one
+ * number of all that it hears, and runs with options. */
 #ifndef DISCO_TESTS_MONITOR_FIXTURE_H
 #define DISCO_TESTS_MONITOR_FIXTURE_H
 
@@ -71,7 +71,7 @@ static inline int drop_guest(void **state)
     return 0;
 }
 
-/* ---- listening --------------------------------------------------------------------------------- */
+/* ---- listening ------------------------------------------------------------------------------- */
 
 struct heard {
     uint64_t hash; /* of everything, in order */
@@ -157,7 +157,7 @@ static inline char *hear_mark(void *context, uint32_t vm, uint32_t number)
     return NULL;
 }
 
-/* ---- running ----------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 /* What a test wants, and what came of it. */
 struct session {

@@ -151,7 +151,7 @@ static void pages_are_zeroed_and_given_back(void **state)
     end_session(&moved);
 }
 
-/* ---- what is refused, and what stops a guest ------------------------------------------------------ */
+/* ---- what is refused, and what stops a guest ------------------------------------------------- */
 
 static void memory_beyond_the_machines_is_refused_in_words(void **state)
 {

@@ -1,5 +1,5 @@
-/* Pages that move under guests: what guests see must not change, a run must repeat, and a shootdown that is left
- * out must be found out. */
+/* Pages that move under guests: what guests see must not change, a run must repeat, and a
+ * shootdown that is left out must be found out. */
 #include "tests/unit/monitor_fixture.h"
 
 static const char *const all_words[] = {"share 4", "map", "ring", "timer", "pages"};

@@ -1,5 +1,5 @@
-/* Monitor calls (abi.h): what a guest's kernel asks of the monitor. A table of functions; what one returns is
- * the result, negative errno values where the arguments are wrong. */
+/* Monitor calls (abi.h): what a guest's kernel asks of the monitor. A table of functions; what
+ * one returns is the result, negative errno values where the arguments are wrong. */
 #include "vmm-core/monitor/internal.h"
 
 #include <errno.h>
@@ -142,7 +142,8 @@ static bool has_other_spaces(const struct vm *vm)
     return false;
 }
 
-/* The first VM with a key gives its pages; the others, before they have spaces of their own, get them. */
+/* The first VM with a key gives its pages; the others, before they have spaces of their own, get
+ * them. */
 static int32_t call_shared_region(struct processor *processor, const uint32_t *a)
 {
     struct vm *const vm = processor->vm;

@@ -1,6 +1,6 @@
-/* Do the real TLBs hold what the pmap says? Every valid half of an entry is the page of registers of the vCPU on that
- * CPU, or the frame that its CPU's node maps for a page of its VM, and writable only where that is.
- * What TLBs and pmap are made from is memory_check()'s to look at. */
+/* Do the real TLBs hold what the pmap says? Every valid half of an entry is the page of registers
+ * of the vCPU on that CPU, or the frame that its CPU's node maps for a page of its VM, and
+ * writable only where that is. What TLBs and pmap are made from is memory_check()'s to look at. */
 #include "vmm-core/monitor/internal.h"
 
 #include <inttypes.h>

@@ -1,9 +1,9 @@
 /* What a CPU wrote down of its references (mips_recorded()), one by one.
  *
- * A run of `count` fetches followed by the loads and stores of its instructions becomes each fetch in order
- * with its loads and stores behind it: 64-bit addresses and the `what` bytes of memory.h. The list of
- * a CPU that was read within an instruction begins with loads and stores that belong to a fetch of
- * the list before; they come first.
+ * A run of `count` fetches followed by the loads and stores of its instructions becomes each
+ * fetch in order with its loads and stores behind it: 64-bit addresses and the `what` bytes of
+ * memory.h. The list of a CPU that was read within an instruction begins with loads and stores
+ * that belong to a fetch of the list before; they come first.
  */
 #ifndef DISCO_MONITOR_EXPAND_H
 #define DISCO_MONITOR_EXPAND_H
@@ -30,8 +30,8 @@ struct expand {
 
 /* Begins a list. */
 void expand_begin(struct expand *expand, const struct mips_reference *list, size_t references);
-/* The next references, at most `room`; 0: the list is through. The arrays have EXPAND_SLACK more, whose
- * contents are lost. */
+/* The next references, at most `room`; 0: the list is through. The arrays have EXPAND_SLACK more,
+ * whose contents are lost. */
 size_t expand_some(struct expand *expand, uint64_t *addr, uint8_t *what, size_t room);
 
 #endif

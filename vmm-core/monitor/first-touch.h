@@ -1,5 +1,5 @@
-/* Frames where there is no policy: on the node of the first touch, or the next by distance with room.
- * What the policy `first-touch` of the memory subsystem does, without its model. */
+/* Frames where there is no policy: on the node of the first touch, or the next by distance with
+ * room. What the policy `first-touch` of the memory subsystem does, without its model. */
 #ifndef DISCO_MONITOR_FIRST_TOUCH_H
 #define DISCO_MONITOR_FIRST_TOUCH_H
 

@@ -6,8 +6,9 @@
  *   seat       a CPU of the machine: what runs there, its list of references    schedule.c
  *   physical   guest-physical memory of all VMs (physical.h)
  *
- * Between calls of vcpu_run() one CPU at a time has references that have not been fed, monitor->acting's.
- * Whatever enters the stream or moves pages feeds them first (stream.c), so the stream is in one order.
+ * Between calls of vcpu_run() one CPU at a time has references that have not been fed,
+ * monitor->acting's. Whatever enters the stream or moves pages feeds them first (stream.c), so
+ * the stream is in one order.
  */
 #ifndef DISCO_MONITOR_INTERNAL_H
 #define DISCO_MONITOR_INTERNAL_H

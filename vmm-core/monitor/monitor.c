@@ -31,7 +31,7 @@ void monitor_guest_failed(struct processor *processor, const char *what)
                                       processor->vm->name, (unsigned)processor->number, what));
 }
 
-/* ---- what can be refused ------------------------------------------------------------------------ */
+/* ---- what can be refused --------------------------------------------------------------------- */
 
 static char *check_vm(const struct monitor_vm *vm, unsigned number)
 {
@@ -88,7 +88,7 @@ static char *check(const struct monitor_options *options)
     return error ? error : check_memory(options);
 }
 
-/* ---- making it ---------------------------------------------------------------------------------- */
+/* ---- making it ------------------------------------------------------------------------------- */
 
 static char *make_memory(struct monitor *monitor)
 {
@@ -288,7 +288,7 @@ void monitor_free(struct monitor *monitor)
     free(monitor);
 }
 
-/* ---- a run -------------------------------------------------------------------------------------- */
+/* ---- a run ----------------------------------------------------------------------------------- */
 
 char *monitor_run(struct monitor *monitor)
 {

@@ -1,20 +1,23 @@
 /* The virtual machine monitor: virtual machines with virtual CPUs on a modelled ccNUMA machine.
  *
- * A monitor is made of a machine and of virtual machines, each a guest kernel (ELF), its arguments, its
- * memory and its number of vCPUs; monitor_run() runs them until all have exited. What the guests
- * do becomes one ordered stream of references and events, which a listener hears (a recorder)
- * and, where a policy is asked for, the memory subsystem, which then moves the bytes of pages between
- * the frames of nodes while the guests run. Feeding the recorded stream to another memory (memory.h) gives
- * the same counters to the last digit; what guests see depends neither on the policy nor on costs.
+ * A monitor is made of a machine and of virtual machines, each a guest kernel (ELF), its
+ * arguments, its memory and its number of vCPUs; monitor_run() runs them until all have exited.
+ * What the guests do becomes one ordered stream of references and events, which a listener hears
+ * (a recorder) and, where a policy is asked for, the memory subsystem, which then moves the bytes
+ * of pages between the frames of nodes while the guests run. Feeding the recorded stream to
+ * another memory (memory.h) gives the same counters to the last digit; what guests see depends
+ * neither on the policy nor on costs.
  *
- * Time is instructions. CPUs run one after the other, `quantum` instructions each; one CPU that has
- * nothing to run lets as many pass. Everything is a function of the options: a run repeats bit for bit.
+ * Time is instructions. CPUs run one after the other, `quantum` instructions each; one CPU that
+ * has nothing to run lets as many pass. Everything is a function of the options: a run repeats
+ * bit for bit.
  *
  * One object belongs to one thread; objects share nothing. Options and what they point to must
- * outlive the monitor. Sources: Bugnion, Devine, Rosenblum, "Disco" (SOSP'97), sections 4 and 5; what guests
- * may ask of the monitor is in abi.h.
+ * outlive the monitor. Sources: Bugnion, Devine, Rosenblum, "Disco" (SOSP'97), sections 4 and 5;
+ * what guests may ask of the monitor is in abi.h.
  *
- * Errors: NULL, or one line from malloc. After an error the results can be read, and the object freed.
+ * Errors: NULL, or one line from malloc. After an error the results can be read, and the object
+ * freed.
  */
 #ifndef DISCO_MONITOR_H
 #define DISCO_MONITOR_H
@@ -34,21 +37,21 @@
 
 /* ------------------------------------------------------------------------------ what is heard */
 
-/* What happens beside references: the trace's events of the same names (collector/trace/event.h), with
- * the same arguments in the same order, but that CPUs and nodes are indices of the machine. Streams and spaces are numbers that were given to `stream` and
- * `space` before. */
+/* What happens beside references: the trace's events of the same names (collector/trace/event.h),
+ * with the same arguments in the same order, but that CPUs and nodes are indices of the machine.
+ * Streams and spaces are numbers that were given to `stream` and `space` before. */
 enum monitor_event_kind {
-    MONITOR_DISPATCH, /* the stream is put on a CPU:     cpu, its node */
-    MONITOR_IDLE,     /* a CPU had nothing to run:       cpu, ns */
-    MONITOR_ASID,     /* the stream changes its space:   space */
-    MONITOR_TLBWRITE, /* the guest writes its TLB:       index, EntryHi, EntryLo0, EntryLo1, PageMask */
-    MONITOR_UNMAP, /* pages are no longer mapped:     space, start, end */
-    MONITOR_SHARE, /* a space shows another's pages:  space, start, other space, other start, bytes */
-    MONITOR_ZERO,    /* first touch of a guest-physical page: PPN */
-    MONITOR_FREE,    /* the guest gives one back:       PPN */
-    MONITOR_DMA,     /* the loader writes pages:        first PPN, pages, 0 */
-    MONITOR_SERVICE, /* what the monitor did for it:    kind (enum memory_service), times */
-    MONITOR_EXIT,    /* the stream ends:                nothing */
+    MONITOR_DISPATCH, /* the stream is put on a CPU: cpu, its node */
+    MONITOR_IDLE,     /* a CPU had nothing to run: cpu, ns */
+    MONITOR_ASID,     /* the stream changes its space: space */
+    MONITOR_TLBWRITE, /* the guest writes its TLB: index, EntryHi, EntryLo0, EntryLo1, PageMask */
+    MONITOR_UNMAP,    /* pages are no longer mapped: space, start, end */
+    MONITOR_SHARE,    /* a space's pages in another: space, start, other space, its start, bytes */
+    MONITOR_ZERO,     /* first touch of a guest-physical page, or the guest has it zeroed: PPN */
+    MONITOR_FREE,     /* the guest gives one back: PPN */
+    MONITOR_DMA,      /* the loader writes pages: first PPN, pages, 0 */
+    MONITOR_SERVICE,  /* what the monitor did for it: kind (enum memory_service), times */
+    MONITOR_EXIT,     /* the stream ends: nothing */
     MONITOR_EVENT_KINDS
 };
 #define MONITOR_EVENT_ARGS 5
@@ -60,8 +63,8 @@ struct monitor_event {
     uint64_t args[MONITOR_EVENT_ARGS];
 };
 
-/* An address space: a VM's guest-physical memory, shown at 0xC0000000 (asid MONITOR_PHYSICAL), or what an ASID
- * of a VM means from now on. */
+/* An address space: a VM's guest-physical memory, shown at 0xC0000000 (asid MONITOR_PHYSICAL), or
+ * what an ASID of a VM means from now on. */
 #define MONITOR_PHYSICAL UINT32_MAX
 struct monitor_space {
     uint32_t space; /* its number: 0, 1, ... in this order */
@@ -86,9 +89,9 @@ struct monitor_region {
     const char *name;
 };
 
-/* All in one order. Each function is optional. What they return (NULL, or one line from malloc) ends the
- * run. References are those of `stream`, which is on the CPU that the last dispatch of it named:
- * 64-bit addresses, and the `what` bytes of memory.h (kind, kernel mode). */
+/* All in one order. Each function is optional. What they return (NULL, or one line from malloc)
+ * ends the run. References are those of `stream`, which is on the CPU that the last dispatch of
+ * it named: 64-bit addresses, and the `what` bytes of memory.h (kind, kernel mode). */
 struct monitor_listener {
     void *context;
     char *(*space)(void *context, const struct monitor_space *space);
@@ -126,14 +129,15 @@ struct monitor_options {
     bool hal;         /* the guest may use the page of registers (abi.h) */
     bool patch;       /* reads of such registers are rewritten at their first trap; wants hal */
     bool no_fetches;  /* fetches are neither heard nor fed */
-    /* NULL: no policy, pages stay where they were first touched and nothing is modelled but that. Else what
-     * memory_new() is to be given; machine, guest, has_fetches, guest_refills and frames are the monitor's. */
+    /* NULL: no policy, pages stay where they were first touched and nothing is modelled but that.
+     * Else what memory_new() is to be given; machine, guest, has_fetches, guest_refills and frames
+     * are the monitor's. */
     const struct memory_options *memory;
     const struct monitor_listener *listener; /* NULL: nobody */
     /* Where guests write to; NULL: what they write is kept for monitor_console() alone. */
     void *context;
     void (*console)(void *context, uint32_t vm, const char *text, size_t bytes);
-    /* For tests: every nth shootdown of a moved page leaves the translations of CPUs as they are. 0:
+    /* For tests: every nth shootdown of a moved page leaves the TLBs of CPUs as they are. 0:
      * never. A guest that does not fail then has not been moved enough. */
     uint32_t skip_shootdown;
     /* For tests: monitor_check() after so many rounds; what it finds ends the run. 0: never. */
@@ -144,18 +148,19 @@ struct monitor_options {
 
 struct monitor;
 
-/* Loads the guests. Refused: a guest that is no such ELF or does not fit, memory of the VMs together beyond
- * the machine's, more than a limit above. */
+/* Loads the guests. Refused: a guest that is no such ELF or does not fit, memory of the VMs
+ * together beyond the machine's, more than a limit above. */
 char *monitor_new(const struct monitor_options *options, struct monitor **out)
     __attribute__((warn_unused_result));
 void monitor_free(struct monitor *monitor);
 
-/* Runs until every VM has exited or the limit of instructions is reached; ends the memory's last epoch
- * (memory_finish()). Once. An error is a listener's, the host's, or a guest's: then the line names VM, vCPU and
- * what it did, and monitor_registers() has more. */
+/* Runs until every VM has exited or the limit of instructions is reached; ends the memory's last
+ * epoch (memory_finish()). Once. An error is a listener's, the host's, or a guest's: then the
+ * line names VM, vCPU and what it did, and monitor_registers() has more. */
 char *monitor_run(struct monitor *monitor) __attribute__((warn_unused_result));
 
-/* Of the vCPU whose guest erred: registers, mode and instruction, as text of some lines; NULL: none did. */
+/* Of the vCPU whose guest erred: registers, mode and instruction, as text of some lines; NULL:
+ * none did. */
 const char *monitor_registers(const struct monitor *monitor);
 
 /* NULL without a policy. */

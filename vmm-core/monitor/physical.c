@@ -52,7 +52,7 @@ static void fail(struct physical *physical, char *error)
         physical->failure = error;
 }
 
-/* ---- what the memory subsystem does with pages ---------------------------------------------- */
+/* ---- what the memory subsystem does with pages ----------------------------------------------- */
 
 static struct early *find_early(struct physical *physical, uint32_t page)
 {
@@ -219,7 +219,7 @@ static void write_frame(struct physical *physical, uint32_t frame, uint32_t offs
     ram_written(physical->ram, frame);
 }
 
-/* ---- what guests do with pages ---------------------------------------------------------------- */
+/* ---- what guests do with pages --------------------------------------------------------------- */
 
 char *physical_take(struct physical *physical, uint32_t guest_page, uint32_t node)
 {
@@ -297,7 +297,7 @@ bool physical_is_shared(const struct physical *physical, uint32_t guest_page)
     return physical->shared[guest_page];
 }
 
-/* ---- bytes ------------------------------------------------------------------------------------ */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 const uint8_t *physical_bytes(struct physical *physical, uint32_t guest_page)
 {
@@ -344,7 +344,7 @@ void physical_fed(struct physical *physical)
     }
 }
 
-/* ---- the object ------------------------------------------------------------------------------- */
+/* ---- the object ------------------------------------------------------------------------------ */
 
 char *physical_new(const struct physical_options *options, struct physical **out)
 {

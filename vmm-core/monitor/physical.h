@@ -2,18 +2,20 @@
  *
  *   (VM, PPN) -> guest page -> page -> frame, for each node
  *
- * A guest page is a VM's PPN, numbered through all VMs. In a region that VMs share one of them stands for
- * all (physical_show()). From its first touch on it has a page, which is the memory subsystem's number of it;
- * without a policy a page has the number of its guest page, and one frame (first-touch.h).
+ * A guest page is a VM's PPN, numbered through all VMs. In a region that VMs share one of them
+ * stands for all (physical_show()). From its first touch on it has a page, which is the memory
+ * subsystem's number of it; without a policy a page has the number of its guest page, and one
+ * frame (first-touch.h).
  *
- * For each guest page and node there is a pre-computed EntryLo, as a TLB of that node's CPUs is to hold it: the frame
- * of the nearest copy, V, C, and D unless the page has replicas (Disco, SOSP'97, section 4.2.1). Whoever
- * fills a TLB merges the guest's own D and V.
+ * For each guest page and node there is a pre-computed EntryLo, as a TLB of that node's CPUs is
+ * to hold it: the frame of the nearest copy, V, C, and D unless the page has replicas (Disco,
+ * SOSP'97, section 4.2.1). Whoever fills a TLB merges the guest's own D and V.
  *
- * Where the memory subsystem moves a page its hooks (struct memory_frames) move the bytes, here, and take the
- * translations out of the TLBs of all CPUs. A guest's store to a page with replicas comes before the
- * subsystem hears of it: until what was recorded has been fed (physical_fed()) everybody uses the master alone,
- * and its bytes are those of all copies whatever the subsystem decides (early collapse).
+ * Where the memory subsystem moves a page its hooks (struct memory_frames) move the bytes, here,
+ * and take the translations out of the TLBs of all CPUs. A guest's store to a page with replicas
+ * comes before the subsystem hears of it: until what was recorded has been fed (physical_fed())
+ * everybody uses the master alone, and its bytes are those of all copies whatever the subsystem
+ * decides (early collapse).
  */
 #ifndef DISCO_MONITOR_PHYSICAL_H
 #define DISCO_MONITOR_PHYSICAL_H
@@ -46,8 +48,8 @@ uint32_t physical_entry(struct physical *physical, uint32_t guest_page, uint32_t
 /* The same for one who is to store, and whose entry has no D; it has one now. */
 uint32_t physical_store(struct physical *physical, uint32_t guest_page, uint32_t node);
 
-/* First touch. Without a policy, by a CPU of `node`: takes a frame; zeroed. With one: `page` is what the
- * memory subsystem has placed just now. */
+/* First touch. Without a policy, by a CPU of `node`: takes a frame; zeroed. With one: `page` is
+ * what the memory subsystem has placed just now. */
 char *physical_take(struct physical *physical, uint32_t guest_page, uint32_t node)
     __attribute__((warn_unused_result));
 void physical_found(struct physical *physical, uint32_t guest_page, uint32_t page);

@@ -1,8 +1,9 @@
-/* The machine's frames: their bytes, where the CPUs find them, and the translations that lead there.
+/* The machine's frames: their bytes, where the CPUs find them, and the translations that lead
+ * there.
  *
- * Frames are numbered from 0 as they are first used (memmap of the memory subsystem, or first-touch.h),
- * so the host backs what is used alone. Where pages move, a frame that nobody owns answers with a bus
- * error, so that a forgotten translation is found out at its next use.
+ * Frames are numbered from 0 as they are first used (memmap of the memory subsystem, or
+ * first-touch.h), so the host backs what is used alone. Where pages move, a frame that nobody
+ * owns answers with a bus error, so that a forgotten translation is found out at its next use.
  */
 #ifndef DISCO_MONITOR_RAM_H
 #define DISCO_MONITOR_RAM_H
@@ -26,9 +27,9 @@ struct ram {
     uint32_t cpus;
 };
 
-/* The first `pages` frames are expected to be used: as long as there is no CPU, mapping them costs nothing.
- * `extra` frames beyond those of the machine's nodes, from ram->limit - extra on, for what is not
- * guests' memory; mapped, and read-only for guests. NULL, or one line. */
+/* The first `pages` frames are expected to be used: as long as there is no CPU, mapping them
+ * costs nothing. `extra` frames beyond those of the machine's nodes, from ram->limit - extra on,
+ * for what is not guests' memory; mapped, and read-only for guests. NULL, or one line. */
 char *ram_init(struct ram *ram, const struct machine *machine, uint32_t pages, uint32_t extra)
     __attribute__((warn_unused_result));
 /* After all CPUs have been freed. */

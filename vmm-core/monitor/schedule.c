@@ -1,13 +1,14 @@
 /* Which vCPU runs on which CPU, and when.
  *
- * A round gives each CPU in turn `quantum` instructions. A CPU goes on with the vCPU that it has until that one
- * waits, or its time slice ends while others wait for the CPU; then comes the one that has been ready
- * longest. vCPUs stay with their CPU, whose caches and near memory are theirs (affinity); a CPU with nothing to run
- * takes another's that has been ready for half a time slice (those of a CPU that take turns
- * wait for a whole one, and would never leave). Each vCPU's first CPU is the next in order.
+ * A round gives each CPU in turn `quantum` instructions. A CPU goes on with the vCPU that it has
+ * until that one waits, or its time slice ends while others wait for the CPU; then comes the one
+ * that has been ready longest. vCPUs stay with their CPU, whose caches and near memory are theirs
+ * (affinity); a CPU with nothing to run takes another's that has been ready for half a time slice
+ * (those of a CPU that take turns wait for a whole one, and would never leave). Each vCPU's first
+ * CPU is the next in order.
  *
- * A vCPU that waits sees time pass as the machine's CPUs do; one that is ready but does not run does not. When
- * none runs, time goes on at the round of the next timer. */
+ * A vCPU that waits sees time pass as the machine's CPUs do; one that is ready but does not run
+ * does not. When none runs, time goes on at the round of the next timer. */
 #include "vmm-core/monitor/internal.h"
 
 #include <stdlib.h>
@@ -60,7 +61,7 @@ void schedule_stop(struct vm *vm)
             take_off(&monitor->seat[cpu]);
 }
 
-/* ---- choosing ---------------------------------------------------------------------------------- */
+/* ---- choosing -------------------------------------------------------------------------------- */
 
 /* Machine time at which the vCPU's timer ends its waiting; UINT64_MAX: it does not. */
 static uint64_t timer_due(const struct processor *processor)
@@ -116,7 +117,7 @@ static struct processor *next(struct monitor *monitor, uint32_t cpu)
     return choose(monitor, cpu);
 }
 
-/* ---- running ----------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static void put_on(struct monitor *monitor, uint32_t cpu, struct processor *processor)
 {

@@ -1,7 +1,7 @@
 /* The stream: what guests do, in one order, to the memory subsystem and to the listener.
  *
- * A vCPU's link of LL is lost wherever something enters the stream, since that is when pages may move, and whether
- * SC succeeds must not depend on the policy. */
+ * A vCPU's link of LL is lost wherever something enters the stream, since that is when pages may
+ * move, and whether SC succeeds must not depend on the policy. */
 #include "vmm-core/monitor/internal.h"
 
 #include <stdlib.h>
@@ -225,7 +225,8 @@ void stream_dma(struct processor *processor, uint32_t first, uint32_t pages)
          error);
 }
 
-/* VCPU_REFILLED depends on where pages are, and VCPU_PATCHED is once for each word: not of the stream. */
+/* VCPU_REFILLED depends on where pages are, and VCPU_PATCHED is once for each word: not of the
+ * stream. */
 void stream_services(struct processor *processor)
 {
     static const struct {

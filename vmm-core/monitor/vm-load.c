@@ -1,4 +1,5 @@
-/* How a guest comes into its virtual machine: kernel and arguments, by one DMA for each run of pages. */
+/* How a guest comes into its virtual machine: kernel and arguments, by one DMA for each run of
+ * pages. */
 #include "vmm-core/monitor/internal.h"
 
 #include <stdio.h>

@@ -6,7 +6,7 @@
 
 #include "vmm-core/monitor/say.h"
 
-/* ---- pages ------------------------------------------------------------------------------------- */
+/* ---- pages ----------------------------------------------------------------------------------- */
 
 void vm_zero(struct processor *processor, uint32_t ppn)
 {
@@ -81,7 +81,7 @@ void vm_write_console(struct vm *vm, const char *text, size_t bytes)
         options->console(options->context, vm->index, text, bytes);
 }
 
-/* ---- the end ----------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 /* The memory is to be seen until somebody else refers to some, as a trace's is in its replay. */
 void vm_exit(struct vm *vm, int32_t status)
@@ -140,7 +140,7 @@ void vm_clear_exited(struct monitor *monitor)
     }
 }
 
-/* ---- what its vCPUs ask ------------------------------------------------------------------------ */
+/* ---- what its vCPUs ask ---------------------------------------------------------------------- */
 
 static bool on_translate(void *context, struct vcpu *vcpu, uint32_t ppn, enum vcpu_touch touch,
                          struct vcpu_frame *frame)

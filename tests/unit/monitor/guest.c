@@ -1,5 +1,5 @@
-/* A guest kernel of the monitor's unit tests: argv[1] says which of the tests below it is. It exits with 0 when it
- * has found its own answer right. */
+/* A guest kernel of the monitor's unit tests: argv[1] says which of the tests below it is. It
+ * exits with 0 when it has found its own answer right. */
 #include <stdint.h>
 
 #include "vmm-core/monitor/abi.h"
@@ -31,7 +31,7 @@ char first_stack[PAGE], stacks[VCPUS][PAGE];
     __asm__ volatile("mtc0 %0, $" #reg "\n\tehb" : : "r"(value) : "memory")
 #define CP0_READ(reg, value) __asm__ volatile("mfc0 %0, $" #reg : "=r"(value))
 
-/* ---- small things ------------------------------------------------------------------------------ */
+/* ---- small things ---------------------------------------------------------------------------- */
 
 static uint32_t length(const char *text)
 {
@@ -91,7 +91,7 @@ static void start_others(uint32_t what)
                      ABI_START_CPU);
 }
 
-/* ---- share: all vCPUs read and write the same pages, and count in one word --------------------- */
+/* ---- share: all vCPUs read and write the same pages, and count in one word ------------------- */
 
 static uint32_t *const shared = (uint32_t *)end;
 static uint32_t rounds, arrived, generation, total, wrong;
@@ -145,7 +145,7 @@ static int test_share(void)
     return wrong || total != expected * arguments.vcpus;
 }
 
-/* ---- timer and interrupts ---------------------------------------------------------------------- */
+/* ---- timer and interrupts -------------------------------------------------------------------- */
 
 #define STATUS_IE    1u
 #define STATUS_TIMER 0x8000u
@@ -195,7 +195,7 @@ static void ring(uint32_t me)
     }
 }
 
-/* ---- map: two ASIDs map the same user addresses to different pages ------------------------------ */
+/* ---- map: two ASIDs map the same user addresses to different pages --------------------------- */
 
 #define MAP_PAGES 300u /* of each ASID: more than the TLB reaches */
 #define MAP_FIRST 16u  /* user page; below is the page of registers */
@@ -233,7 +233,7 @@ static int test_map(void)
     return bad != 0;
 }
 
-/* ---- pages: zeroed, given back, of a region of all VMs ------------------------------------------ */
+/* ---- pages: zeroed, given back, of a region of all VMs --------------------------------------- */
 
 static int test_pages(void)
 {
@@ -327,7 +327,7 @@ static int test_storm(void)
     return 0;
 }
 
-/* ---- what guests do wrong ----------------------------------------------------------------------- */
+/* ---- what guests do wrong -------------------------------------------------------------------- */
 
 static int test_kseg0(void)
 {
@@ -358,7 +358,7 @@ static int test_no_vector(void)
     return 1;
 }
 
-/* ---- --------------------------------------------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 static int test_hello(void)
 {
