@@ -19,6 +19,7 @@ static const char *check_status(void)
     EXPECT(status_of_child(exit_33) == 33);
     EXPECT(status_of_child(do_nothing) == 0);
     EXPECT(disco_wait(&status) == -1);
+    EXPECT(disco_process() == 1);
     return NULL;
 }
 

@@ -287,7 +287,7 @@ struct kernel {
     uint32_t common_ppn, common_pages; /* of all virtual machines */
     bool started;                      /* the first process is there */
     bool keep_pages;                   /* pages of ended processes stay with this kernel */
-    struct cpu *cpu[CPUS_MAX];
+    struct cpu *cpu[CPUS_MAX];         /* NULL: has not begun yet */
     struct lock process_lock, file_lock, console_lock;
     struct process *process[PROCESSES_MAX + 1]; /* by number, from 1 */
     struct file file[FILES_MAX];

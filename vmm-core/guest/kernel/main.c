@@ -69,46 +69,39 @@ static int kernel_arguments(int argc, char **argv)
     return count;
 }
 
-static void cpu_init(struct cpu *cpu, uint32_t number, struct thread *idle)
+/* On the CPU itself, so that its data is first touched there. `idle` is the stack it runs on. */
+static void cpu_init(struct cpu *cpu, uint32_t number, struct thread *idle, void *vectors)
 {
     cpu->number = number;
     schedule_init(cpu, idle);
-    kernel.cpu[number] = cpu;
-}
-
-/* The rest, on the CPU itself. */
-static void cpu_begin(struct cpu *cpu, void *vectors)
-{
     vectors_install(cpu, vectors);
     cp0_write(CP0_ENTRYHI, 0);
     cp0_write(CP0_STATUS, STATUS_KERNEL);
     timer_tick();
     cpu->reschedule = 0;
+    __atomic_store_n(&kernel.cpu[number], cpu, __ATOMIC_RELEASE);
 }
 
 static void cpu_main(void *argument)
 {
-    cpu_begin(argument, (char *)argument + PAGE_BYTES);
+    struct cpu *cpu = argument;
+
+    cpu_init(cpu, monitor_cpu_number(), current(), (char *)argument + PAGE_BYTES);
     idle_loop();
 }
 
 static void start_cpu(uint32_t number)
 {
     struct cpu *cpu = pages_contiguous(2); /* the second has its vectors */
-    struct thread *idle = page_new(true);
+    const struct thread *idle = page_new(true);
 
-    if (cpu && idle) {
-        cpu_init(cpu, number, idle);
-        monitor_start_cpu(number, cpu_main, (uint32_t)(uintptr_t)idle + PAGE_BYTES - 16, cpu);
-    } else {
+    if (!cpu || !idle)
         panic("there is too little memory for so many CPUs", NULL);
-    }
+    monitor_start_cpu(number, cpu_main, (uint32_t)(uintptr_t)idle + PAGE_BYTES - 16, cpu);
 }
 
 _Noreturn void kernel_main(int argc, char **argv, uint32_t pages, uint32_t cpus)
 {
-    struct cpu *cpu;
-
     if (pages > ABI_DIRECT_BYTES / PAGE_BYTES)
         pages = ABI_DIRECT_BYTES / PAGE_BYTES;
     if (argc && arguments_ppn(argc, argv) < pages)
@@ -122,9 +115,7 @@ _Noreturn void kernel_main(int argc, char **argv, uint32_t pages, uint32_t cpus)
         empty_root[i] = empty_table;
     common_init();
     files_init();
-    cpu = page_new(true);
-    cpu_init(cpu, 0, (void *)boot_thread);
-    cpu_begin(cpu, (void *)(uintptr_t)ABI_EBASE);
+    cpu_init(page_new(true), 0, (void *)boot_thread, (void *)(uintptr_t)ABI_EBASE);
     for (uint32_t number = 1; number < cpus; number++)
         start_cpu(number);
     if (process_start(kernel.file[0].name, argc, argv) < 0)

@@ -42,6 +42,11 @@ static inline void monitor_free_page(uint32_t ppn)
     MONITOR_CALL(ABI_FREE_PAGE, ppn, 0, 0, 0);
 }
 
+static inline uint32_t monitor_cpu_number(void)
+{
+    return (uint32_t)MONITOR_CALL(ABI_CPU_NUMBER, 0, 0, 0, 0);
+}
+
 static inline void monitor_start_cpu(uint32_t number, void (*pc)(void *), uint32_t sp,
                                      void *argument)
 {

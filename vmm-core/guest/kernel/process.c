@@ -51,6 +51,8 @@ static struct thread *thread_new(struct process *process, uint32_t number)
     thread->number = number;
     thread->guard = GUARD;
     thread->cpu = kernel.cpu[(process->base_cpu + number) % kernel.cpus];
+    if (!thread->cpu)
+        thread->cpu = this_cpu(); /* that one has not begun yet */
     thread->fpu[32] = FCSR_FLUSH;
     thread->kept[9] = (uint32_t)(uintptr_t)user_frame(thread);
     thread->kept[10] = (uint32_t)(uintptr_t)thread_begin;

@@ -81,8 +81,10 @@ static struct thread *dequeue(struct cpu *cpu)
 
 static struct thread *steal(const struct cpu *thief)
 {
+    uint32_t number = thief->number;
+
     for (uint32_t i = 1; i < kernel.cpus; i++) {
-        struct cpu *cpu = kernel.cpu[(thief->number + i) % kernel.cpus];
+        struct cpu *cpu = kernel.cpu[number = number + 1 < kernel.cpus ? number + 1 : 0];
         struct thread *thread = NULL;
 
         /* one that was given to an idle CPU is about to run there */

@@ -138,7 +138,11 @@ static uint32_t unused_asid(void)
 /* Under the lock: all TLBs forget the spaces that have ended. There are more ASIDs than processes. */
 static void renew_asids(void)
 {
-    tlb_shootdown(0, (uint32_t)((1ull << kernel.cpus) - 1), SHOOT_ALL);
+    uint32_t cpus = 0;
+
+    for (uint32_t n = 0; n < kernel.cpus; n++)
+        cpus |= kernel.cpu[n] ? 1u << n : 0;
+    tlb_shootdown(0, cpus, SHOOT_ALL);
     for (uint32_t asid = 1; asid < ASIDS; asid++)
         if (kernel.asids.old[asid] && !kernel.asids.used[asid]) {
             monitor_forget_space(asid);
