@@ -23,7 +23,7 @@ PROGRAM_ABOUT(
 #define LOCKS          64
 #define DEPTH_MAX      48
 #define SAMPLES        16
-#define TOLERANCE      0.02 /* of the pull, root of the mean square; a cell's quadrupole is left out */
+#define TOLERANCE      0.05 /* of sampled pulls, root of the mean square: cells are points here */
 #define OPENING_SQUARE 0.49 /* of the angle under which a cell is one body: 0.7 */
 #define SOFTENING      1e-4 /* added to squares of distances */
 #define TIME_STEP      0.01
