@@ -10,6 +10,8 @@
 /* As disco-replay has them where its user does not say. */
 #define EPOCH_REFERENCES 16384u
 #define LOG_ACTIONS      100000u
+#define CONTENTION       true
+#define REFS_PER_SAMPLE  1u
 
 struct mips_live {
     struct registry *registry;
@@ -33,11 +35,11 @@ static char *set_up(struct mips_live *live, const char *word, uint64_t seed)
         return error;
     const struct policy_choice *choice = &live->choices.choice[0];
     live->memory = (struct memory_options){
-        .contention = true,
+        .contention = CONTENTION,
         .policy = choice->policy,
         .param = choice->param,
         .seed = seed,
-        .refs_per_sample = 1,
+        .refs_per_sample = REFS_PER_SAMPLE,
         .epoch_references = EPOCH_REFERENCES,
         .context = live->record,
         .on_action = record_action,
@@ -76,7 +78,7 @@ const struct memory_options *mips_live_memory(const struct mips_live *live)
 static char *put_out(struct report *report, bool json)
 {
     char *error = warnings_find(report, &report->warnings);
-    if (error == NULL)
+    if (error == NULL && report->runs > 0)
         error = store_write(NULL, report);
     if (error == NULL)
         error = json ? report_json(report, stdout) : report_table(report, stdout);
@@ -89,21 +91,29 @@ static char *put_out(struct report *report, bool json)
     return error;
 }
 
+static struct results results_of_live(const struct mips_live *live, const struct memory *memory,
+                                      const struct machine *machine)
+{
+    const struct policy_run run = {.choice = &live->choices.choice[0],
+                                   .memory = memory,
+                                   .record = live->record,
+                                   .refs_per_sample = REFS_PER_SAMPLE};
+    return results_of(run, machine);
+}
+
 char *mips_live_report(const struct mips_live *live, const struct memory *memory,
-                       const struct machine *machine, const char *trace, bool json)
+                       const struct machine *machine, uint64_t seed, const char *trace, bool json)
 {
     static const uint64_t left_out[EVENT_TYPES] = {0};
     struct trace_reader *reader = NULL;
-    if (live->record->no_memory)
+    if (live != NULL && live->record->no_memory)
         return say_no_memory();
     char *machine_json = machine_to_json(machine);
     char *error = machine_json == NULL ? say_no_memory() : trace_reader_open(trace, &reader);
     if (error == NULL) {
-        const struct policy_run run = {.choice = &live->choices.choice[0],
-                                       .memory = memory,
-                                       .record = live->record,
-                                       .refs_per_sample = live->memory.refs_per_sample};
-        struct results results = results_of(run, machine);
+        struct results results = {0};
+        if (live != NULL)
+            results = results_of_live(live, memory, machine);
         struct report report = {.trace = trace,
                                 .reader = reader,
                                 .machine = machine,
@@ -113,13 +123,13 @@ char *mips_live_report(const struct mips_live *live, const struct memory *memory
                                 .thp = "never",
                                 .gigantic = "never",
                                 .left_out = left_out,
-                                .contention = live->memory.contention,
-                                .refs_per_sample = live->memory.refs_per_sample,
-                                .epoch_references = live->memory.epoch_references,
-                                .seed = live->memory.seed,
+                                .contention = CONTENTION,
+                                .refs_per_sample = REFS_PER_SAMPLE,
+                                .epoch_references = EPOCH_REFERENCES,
+                                .seed = seed,
                                 .log_actions = LOG_ACTIONS,
                                 .results = &results,
-                                .runs = 1};
+                                .runs = live != NULL};
         error = put_out(&report, json);
     }
     if (reader != NULL)

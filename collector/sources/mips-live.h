@@ -19,8 +19,10 @@ void mips_live_free(struct mips_live *live);
 const struct memory_options *mips_live_memory(const struct mips_live *live);
 
 /* Of the finished run whose trace is at `trace`: rows of results in there, then the table or the JSON on
- * standard output, warnings on standard error. */
+ * standard output, warnings on standard error. `live` and `memory` NULL: a run without a policy, whose JSON
+ * has no runs. */
 char *mips_live_report(const struct mips_live *live, const struct memory *memory,
-                       const struct machine *machine, const char *trace, bool json) MUST_CHECK;
+                       const struct machine *machine, uint64_t seed, const char *trace,
+                       bool json) MUST_CHECK;
 
 #endif

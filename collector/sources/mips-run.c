@@ -314,8 +314,8 @@ int mips_source_run(const struct mips_run_options *options)
         error = say("stopped by a signal; %s holds what came before, and no "
                     "results were stored",
                     options->output);
-    if (error == NULL && run.live != NULL)
-        error = mips_live_report(run.live, monitor_memory(run.monitor), run.machine,
+    if (error == NULL && (run.live != NULL || options->json))
+        error = mips_live_report(run.live, monitor_memory(run.monitor), run.machine, options->seed,
                                  options->output, options->json);
     if (error != NULL)
         complain(error);

@@ -81,8 +81,8 @@ static const struct argp_option known[] = {
      "trace (default none: record alone, which is several times as fast)",
      3},
     {"json", 'j', NULL, 0,
-     "With --policy: print one JSON object, and what guests write on standard "
-     "error",
+     "Print one JSON object, as disco-replay does (without --policy its list of runs is empty), "
+     "and what guests write on standard error",
      3},
     {"list-guests", OPTION_LIST, NULL, 0, "List the guests that come along, and stop", 3},
     {0},
@@ -276,8 +276,6 @@ static const char *contradiction(const struct line *line)
         return "more guests than a monitor has virtual machines";
     if (run->patch && !run->hal)
         return "--patch goes with --hal";
-    if (run->json && run->policy == NULL)
-        return "--json is about the figures of a --policy";
     if (run->policy != NULL &&
         (run->filter || run->start.kind != MOMENT_NONE || run->end.kind != MOMENT_NONE))
         return "--policy is about a whole run: leave --start-at, --window and "

@@ -19,7 +19,6 @@ refuses "fewer VMs than guests" 2 "--vms is less" mips --vms 1 -o "$TMP/x.db" ra
 refuses "nothing between separators" 2 "a guest is missing" mips -o "$TMP/x.db" radix ::: ::: fft
 refuses "nothing behind the last separator" 2 "a guest is missing" mips -o "$TMP/x.db" radix :::
 refuses "--patch alone" 2 "--patch goes with --hal" mips --patch -o "$TMP/x.db" radix
-refuses "--json without a policy" 2 "--json is about" mips --json -o "$TMP/x.db" radix
 refuses "a policy of a part" 2 "--policy is about a whole run" mips --policy disco --window 5 -o "$TMP/x.db" radix
 refuses "a policy that is none" 2 "no policy 'best'" mips --policy best -o "$TMP/x.db" radix
 refuses "two policies" 2 "a live run has one policy" mips --policy disco,irix -o "$TMP/x.db" radix
@@ -136,4 +135,6 @@ check "...for every page, too" test "$(sql "$TMP/p.db" 'SELECT count(*) FROM (SE
 run mips -m flash-8 --vcpus 2 --policy disco --json -o "$TMP/j.db" "${sizes[@]}"
 check "--json leaves standard output to the object" jq -e '.runs[0].policy == "disco" and .trace.source == "mips"' "$TMP/.out"
 check "...and what guests write to standard error" grep -q 'radix: .* ok$' <<<"$err"
+run mips -m flash-8 --vcpus 2 --json -o "$TMP/j0.db" "${sizes[@]}"
+check "--json without a policy has no runs" jq -e '.runs == [] and .trace.references > 0 and .machine.name == "flash-8"' "$TMP/.out"
 finish
