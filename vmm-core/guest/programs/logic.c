@@ -14,11 +14,10 @@
 
 PROGRAM_ABOUT("logic: event-driven simulation of a multiplier's gates: one thread, private memory");
 
-#define BITS_MAX    32
-#define DELAYS      7  /* of a gate: 1 to this */
-#define SLOTS       8  /* of the wheel: a power of 2 above DELAYS */
-#define NO_SIGNAL   0u /* gate 0 is always 0 */
-#define EVENT_LIMIT 0x40000000u
+#define BITS_MAX  32
+#define DELAYS    7  /* of a gate: 1 to this */
+#define SLOTS     8  /* of the wheel: a power of 2 above DELAYS */
+#define NO_SIGNAL 0u /* gate 0 is always 0 */
 
 enum operation { INPUT, AND, OR, XOR };
 
@@ -113,6 +112,10 @@ static void make_fanout(struct circuit *c)
 static void schedule(struct simulator *s, uint32_t gate)
 {
     uint32_t slot = (s->time + s->circuit->gate[gate].delay) & (SLOTS - 1), number = s->free;
+    if (number == 0) {
+        printf("logic: more events wait than there is room for\n");
+        exit(1);
+    }
     s->free = s->events[number].next;
     s->events[number] = (struct event){gate, s->wheel[slot]};
     s->wheel[slot] = number;
@@ -153,7 +156,8 @@ static void run_events(struct simulator *s)
     }
 }
 
-/* A gate is scheduled once for each change of an input within its delay: at most 2 * DELAYS times. */
+/* A gate is scheduled once for each change of an input within its delay: hardly ever 2 * DELAYS
+ * times, and never all at once. */
 static void make_events(struct simulator *s)
 {
     uint32_t room = 2 * DELAYS * s->circuit->gates + 1;
