@@ -46,9 +46,30 @@ static bool ended(struct process *process)
     return !process->differs;
 }
 
+/* Runs the loaded process and says how it ended. */
+static int conclude(struct process *process, uint64_t limit)
+{
+    run(process, limit);
+    int status = process->killed_by ? 128 + process->killed_by : process->exit_status;
+    if (process->killed_by || (!process->exited && !process->differs)) {
+        char *const text = mips_describe(process->cpu);
+        if (process->killed_by)
+            (void)fprintf(stderr, "mips-linux: signal %d\n", process->killed_by);
+        else
+            (void)fprintf(stderr, "mips-linux: still running\n");
+        (void)fprintf(stderr, "%s\n", text ? text : "");
+        free(text);
+    }
+    if (!process->exited || !ended(process))
+        return FAILED;
+    if (process->expected)
+        (void)fprintf(stderr, "%" PRIu64 " references are QEMU's\n", process->references);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
-    const char *expected = NULL;
+    const char *expected = NULL, *wrong = NULL;
     uint64_t limit = UINT64_C(20000000000);
     int option;
     while ((option = getopt(argc, argv, "+c:i:")) != -1) {
@@ -63,36 +84,19 @@ int main(int argc, char **argv)
         return fail("usage", "mips-linux [-c FILE] [-i INSTRUCTIONS] PROGRAM [ARG...]");
     char path[PATH_MAX];
     struct process process;
-    if (!realpath(argv[optind], path))
-        return fail(argv[optind], "it is not there");
-    if (!process_new(&process))
-        return fail(argv[optind], "out of memory");
-    process.path = path;
-    const char *const wrong = process_load(&process, argc - optind, argv + optind);
-    if (wrong)
-        return fail(argv[optind], wrong);
-    if (expected && !(process.expected = fopen(expected, "rb")))
-        return fail(expected, "it cannot be opened");
-    run(&process, limit);
-    int status = process.killed_by ? 128 + process.killed_by : process.exit_status;
-    if (process.killed_by || !process.exited) {
-        char *const text = mips_describe(process.cpu);
-        if (process.killed_by)
-            (void)fprintf(stderr, "mips-linux: signal %d\n%s\n", process.killed_by,
-                          text ? text : "");
-        else if (!process.differs)
-            (void)fprintf(stderr, "mips-linux: still running\n%s\n", text ? text : "");
-        free(text);
-        if (!process.exited)
-            status = FAILED;
-    }
-    if (process.expected) {
-        if (ended(&process))
-            (void)fprintf(stderr, "%" PRIu64 " references are QEMU's\n", process.references);
-        else
-            status = FAILED;
+    const bool there = process_new(&process);
+    process.path = realpath(argv[optind], path);
+    if (!there)
+        wrong = "out of memory";
+    else if (!process.path)
+        wrong = "it is not there";
+    else
+        wrong = process_load(&process, argc - optind, argv + optind);
+    if (!wrong && expected && !(process.expected = fopen(expected, "rb")))
+        wrong = "its references cannot be opened";
+    const int status = wrong ? fail(argv[optind], wrong) : conclude(&process, limit);
+    if (process.expected)
         (void)fclose(process.expected);
-    }
     process_free(&process);
     return status;
 }

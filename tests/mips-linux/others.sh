@@ -68,6 +68,8 @@ torture() {
   mkdir -p "$folder" && cd "$folder" || exit 2
   # the file's own options, but those for other machines
   options=$(grep -hE 'dg-(additional-)?options' "$source" | grep -vE '\{ *target|i\?86|x86' | grep -oE '"[^"]*"' | tr -d '"' | tr '\n' ' ')
+  [ -e "${source%.c}.x" ] &&
+    options+=" $(sed -nE 's/^(lappend|set) additional_flags "?([^"]*)"?$/\2/p' "${source%.c}.x" | tr '\n' ' ')"
   case $name in # as gcc's *.exp files have it
   builtins/*)
     more="${source%.c}-lib.c $(dirname "$source")/lib/main.c"
