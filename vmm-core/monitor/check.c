@@ -30,7 +30,7 @@ static void mark_frames(const struct processor *processor, uint8_t *use)
 static char *check_tlb(const struct monitor *monitor, uint32_t cpu, const uint8_t *use)
 {
     const struct mips_state *const state = mips_state(monitor->seat[cpu].cpu);
-    for (uint32_t i = 0; i < MIPS_TLB_MAX; i++)
+    for (uint32_t i = 0; i < MIPS_TLB_ROOM; i++)
         for (unsigned half = 0; half < 2 && state->tlb[i].used; half++) {
             const uint32_t lo = state->tlb[i].entry_lo[half], frame = lo >> ENTRYLO_PFN_SHIFT;
             if (!(lo & ENTRYLO_V))

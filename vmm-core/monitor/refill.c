@@ -31,7 +31,7 @@ static uint32_t real_key(uint32_t address, uint32_t asid, bool global)
 /* The first entry of the set that a pair belongs to. */
 static uint32_t real_set(uint32_t key)
 {
-    const uint32_t mixed = (key >> 13) + (key >> 17) + (key & ENTRYHI_ASID) * 5;
+    const uint32_t mixed = (key >> 13) + (key >> 21) + (key & ENTRYHI_ASID) * 37;
     return mixed % VCPU_REAL_SETS * VCPU_REAL_WAYS;
 }
 
@@ -57,14 +57,14 @@ void vcpu_real_drop(struct vcpu *vcpu, uint32_t address, uint32_t asid, bool glo
         real_drop_set(vcpu, real_key(address, asid, false), false);
         return;
     }
-    for (uint32_t i = 0; i < MIPS_TLB_MAX; i++)
+    for (uint32_t i = 0; i < MIPS_TLB_ROOM; i++)
         if (vcpu->s->tlb[i].used && !((vcpu->s->tlb[i].entry_hi ^ address) & ENTRYHI_VPN2))
             mips_tlb_write(vcpu->cpu, i, &(struct mips_tlb_entry){0});
 }
 
 void vcpu_real_forget(struct vcpu *vcpu, uint32_t asid)
 {
-    for (uint32_t i = 0; vcpu->cpu && i < MIPS_TLB_MAX; i++) {
+    for (uint32_t i = 0; vcpu->cpu && i < MIPS_TLB_ROOM; i++) {
         const struct mips_tlb_entry *const entry = &vcpu->s->tlb[i];
         if (entry->used && !(entry->entry_lo[0] & ENTRYLO_G) &&
             (entry->entry_hi & ENTRYHI_ASID) == asid)
@@ -88,14 +88,14 @@ static void real_put(struct vcpu *vcpu, uint32_t address, const uint32_t lo[2])
         .entry_lo = {lo[0], lo[1]},
         .used = true,
     };
-    uint32_t at = MIPS_TLB_MAX;
+    uint32_t at = MIPS_TLB_ROOM;
     for (uint32_t i = set; i < set + VCPU_REAL_WAYS; i++)
         if (real_holds(&vcpu->s->tlb[i], key, global))
             at = i;
-    for (uint32_t i = set; at == MIPS_TLB_MAX && i < set + VCPU_REAL_WAYS; i++)
+    for (uint32_t i = set; at == MIPS_TLB_ROOM && i < set + VCPU_REAL_WAYS; i++)
         if (!vcpu->s->tlb[i].used)
             at = i;
-    if (at == MIPS_TLB_MAX)
+    if (at == MIPS_TLB_ROOM)
         at = set + vcpu->real_next[set / VCPU_REAL_WAYS]++ % VCPU_REAL_WAYS;
     if (!mips_tlb_write(vcpu->cpu, at, &entry)) { /* the page of registers beside a global page */
         mips_tlb_clear(vcpu->cpu);

@@ -15,9 +15,10 @@
 
 #define VCPU_CODE_FRAMES 16u /* frames of which the bytes are known */
 
-/* The real TLB is used in sets, so that what maps a pair is found by four comparisons. */
+/* The real TLB is used in sets, so that what maps a pair is found by four comparisons. It is larger than the guest's:
+ * what the second-level TLB holds need not be looked for there again. */
 #define VCPU_REAL_WAYS 4u
-#define VCPU_REAL_SETS (MIPS_TLB_MAX / VCPU_REAL_WAYS)
+#define VCPU_REAL_SETS (MIPS_TLB_ROOM / VCPU_REAL_WAYS)
 
 /* Where an exception was raised: EPC as hardware would have it, and Cause.BD. */
 struct vcpu_place {

@@ -45,7 +45,7 @@ static bool translate(struct mips_cpu *cpu, uint32_t address, enum mips_access a
     if (segment == SEGMENT_ERROR || (access == MIPS_FETCH && address & 3))
         return fault_at(cpu, store ? MIPS_EXCEPTION_ADDRESS_STORE : MIPS_EXCEPTION_ADDRESS_LOAD,
                         address, false);
-    cpu->found = MIPS_TLB_MAX;
+    cpu->found = MIPS_TLB_ROOM;
     cpu->found_half = 0;
     if (segment == SEGMENT_DIRECT)
         return true;
@@ -134,14 +134,16 @@ static void remember(struct mips_cpu *cpu, bool store, uint32_t address, uint32_
         .physical = physical & CACHED_PAGE,
         .addend = (uintptr_t)frame->host - page,
     };
+    cpu->cached_modes |= 1u << mode;
     cpu->tlb_cached[cpu->found] |= 1u << ((2 * mode + store) * 2 + cpu->found_half);
 }
 
 void mips_cached_clear(struct mips_cpu *cpu)
 {
     for (unsigned mode = 0; mode < TRANSLATION_MODES; mode++)
-        for (unsigned i = 0; i < CACHED_PAGES; i++)
+        for (unsigned i = 0; i < CACHED_PAGES && cpu->cached_modes >> mode & 1; i++)
             cpu->cached[mode][0][i].tag = cpu->cached[mode][1][i].tag = CACHED_NONE;
+    cpu->cached_modes = 0;
     for (unsigned i = 0; i < CACHED_PAGES / 4; i++)
         cpu->fetch[i].tag = CACHED_NONE;
     memset(cpu->jump, 0, sizeof cpu->jump);
@@ -192,7 +194,8 @@ static void drop_table(struct mips_cached *table, uint32_t physical)
 static void drop_stores(struct mips_cpu *cpu, uint32_t physical)
 {
     for (unsigned mode = 0; mode < TRANSLATION_MODES; mode++)
-        drop_table(cpu->cached[mode][1], physical);
+        if (cpu->cached_modes >> mode & 1)
+            drop_table(cpu->cached[mode][1], physical);
 }
 
 void mips_cached_drop_stores(struct mips_memory *memory, uint32_t physical)
@@ -205,7 +208,8 @@ void mips_cached_drop_frame(struct mips_memory *memory, uint32_t physical)
 {
     for (struct mips_cpu *cpu = memory->cpus; cpu; cpu = cpu->next) {
         for (unsigned mode = 0; mode < TRANSLATION_MODES; mode++)
-            drop_table(cpu->cached[mode][0], physical);
+            if (cpu->cached_modes >> mode & 1)
+                drop_table(cpu->cached[mode][0], physical);
         drop_stores(cpu, physical);
         mips_kick(cpu);
     }

@@ -26,6 +26,7 @@
 #define MIPS_PAGE_BYTES         4096u
 #define MIPS_FRAMES_MAX         (1u << 20)
 #define MIPS_TLB_MAX            64u
+#define MIPS_TLB_ROOM           1024u /* and those that only mips_tlb_write() reaches */
 #define MIPS_COUNT_INSTRUCTIONS 2u
 
 /* ------------------------------------------------------------------------------- memory */
@@ -90,7 +91,7 @@ struct mips_state {
     uint32_t fcsr;
     uint32_t fpr[64] __attribute__((aligned(8)));
     struct mips_cp0 cp0;
-    struct mips_tlb_entry tlb[MIPS_TLB_MAX];
+    struct mips_tlb_entry tlb[MIPS_TLB_ROOM];
     bool delay_slot; /* pc is a delay slot whose branch goes to delay_target */
     uint32_t delay_target;
     bool link;    /* LL's bit; its address is in lladdr */
@@ -142,7 +143,8 @@ uint32_t mips_cp0_read(struct mips_cpu *cpu, unsigned reg, unsigned select);
 void mips_cp0_write(struct mips_cpu *cpu, unsigned reg, unsigned select, uint32_t value);
 
 /* Writes a TLB entry as TLBWI does, by an owner that plays the TLB. False, and nothing is written:
- * another entry maps some of the same addresses (a guest's own write gets a machine check). */
+ * another entry maps some of the same addresses (a guest's own write gets a machine check). Such an
+ * owner has MIPS_TLB_ROOM entries: fewer misses. Instructions read and write model.tlb_entries of them. */
 bool mips_tlb_write(struct mips_cpu *cpu, uint32_t index, const struct mips_tlb_entry *entry);
 /* Forgets all entries. */
 void mips_tlb_clear(struct mips_cpu *cpu);

@@ -157,7 +157,7 @@ struct mips_cached {
     uint32_t physical;
     uintptr_t addend;
 };
-#define CACHED_PAGES      256u
+#define CACHED_PAGES      1024u
 #define CACHED_NONE       8u /* no tag has this bit */
 #define CACHED_ASID_SHIFT 4
 #define CACHED_PAGE       0xfffff000u
@@ -166,7 +166,7 @@ struct mips_cached {
  * half; of fetches, this + half. */
 #define CACHED_FETCH_BIT 16u
 
-#define TLB_BUCKETS 128u
+#define TLB_BUCKETS 2048u
 
 struct mips_jump {
     uint32_t address, context;
@@ -220,14 +220,16 @@ struct mips_cpu {
     uint64_t random;
 
     /* beside the TLB's entries (tlb.c) */
-    uint32_t tlb_key[MIPS_TLB_MAX], tlb_care[MIPS_TLB_MAX];
-    uint8_t tlb_bucket[TLB_BUCKETS], tlb_large, tlb_next[MIPS_TLB_MAX];
+    uint32_t tlb_key[MIPS_TLB_ROOM], tlb_care[MIPS_TLB_ROOM];
+    uint16_t tlb_bucket[TLB_BUCKETS], tlb_large, tlb_next[MIPS_TLB_ROOM];
+    uint32_t tlb_used; /* entries from here on have not been used since the TLB was cleared */
     /* of each entry, where its translations may be cached (CACHED_FETCH_BIT); the last: of what
      * the TLB does not translate */
-    uint32_t tlb_cached[MIPS_TLB_MAX + 1];
-    unsigned found, found_half; /* by the last translation: entry (or MIPS_TLB_MAX) and half */
+    uint32_t tlb_cached[MIPS_TLB_ROOM + 1];
+    unsigned found, found_half; /* by the last translation: entry (or MIPS_TLB_ROOM) and half */
 
     struct mips_cached cached[TRANSLATION_MODES][2][CACHED_PAGES];
+    uint32_t cached_modes; /* bits: something has been cached in the mode since all was cleared */
     struct mips_cached fetch[CACHED_PAGES / 4];
     struct mips_jump jump[JUMP_PAGES * JUMP_PER_PAGE];
     struct mips_block *once;

@@ -25,6 +25,7 @@ struct mips_cpu *mips_cpu_new(struct mips_memory *memory, const struct mips_mode
     cpu->number = number;
     cpu->entries = entries;
     cpu->random = model->seed ? model->seed : UINT64_C(0x9e3779b97f4a7c15) + number;
+    cpu->cached_modes = (1u << TRANSLATION_MODES) - 1; /* zeros are no tags: to be cleared once */
     cpu->next = memory->cpus;
     memory->cpus = cpu;
     cpu->s.pc = UINT32_C(0xbfc00000);

@@ -9,7 +9,7 @@
 
 /* Of an entry that was never written: a bit that no address has, and that is cared for. */
 #define KEY_NEVER UINT32_C(0x100)
-#define LIST_END  MIPS_TLB_MAX
+#define LIST_END  UINT16_MAX
 
 static uint32_t care_of(const struct mips_tlb_entry *entry)
 {
@@ -19,11 +19,11 @@ static uint32_t care_of(const struct mips_tlb_entry *entry)
 
 static unsigned bucket_of(uint32_t address)
 {
-    return ((address >> 13) * UINT32_C(0x9e3779b1)) >> 25; /* TLB_BUCKETS of them */
+    return ((address >> 13) * UINT32_C(0x9e3779b1)) >> 21; /* TLB_BUCKETS of them */
 }
 
 /* The start of the list that an entry is in. */
-static uint8_t *list_of(struct mips_cpu *cpu, const struct mips_tlb_entry *entry)
+static uint16_t *list_of(struct mips_cpu *cpu, const struct mips_tlb_entry *entry)
 {
     return entry->page_mask ? &cpu->tlb_large : &cpu->tlb_bucket[bucket_of(entry->entry_hi)];
 }
@@ -35,16 +35,18 @@ static void put(struct mips_cpu *cpu, unsigned index)
     cpu->tlb_care[index] = care_of(entry);
     if (!entry->used)
         return;
-    uint8_t *const list = list_of(cpu, entry);
+    uint16_t *const list = list_of(cpu, entry);
     cpu->tlb_next[index] = *list;
-    *list = (uint8_t)index;
+    *list = (uint16_t)index;
+    if (cpu->tlb_used <= index)
+        cpu->tlb_used = index + 1;
 }
 
 static void take(struct mips_cpu *cpu, unsigned index)
 {
     if (!cpu->s.tlb[index].used)
         return;
-    uint8_t *at = list_of(cpu, &cpu->s.tlb[index]);
+    uint16_t *at = list_of(cpu, &cpu->s.tlb[index]);
     while (*at != index && *at != LIST_END)
         at = &cpu->tlb_next[*at];
     if (*at == index)
@@ -53,9 +55,10 @@ static void take(struct mips_cpu *cpu, unsigned index)
 
 void mips_tlb_keys(struct mips_cpu *cpu)
 {
-    memset(cpu->tlb_bucket, LIST_END, sizeof cpu->tlb_bucket);
+    memset(cpu->tlb_bucket, 0xff, sizeof cpu->tlb_bucket); /* LIST_END */
     cpu->tlb_large = LIST_END;
-    for (unsigned i = 0; i < cpu->entries; i++)
+    cpu->tlb_used = 0;
+    for (unsigned i = 0; i < MIPS_TLB_ROOM; i++)
         put(cpu, i);
 }
 
@@ -97,7 +100,7 @@ static bool overlaps(const struct mips_cpu *cpu, unsigned index, const struct mi
         return search(cpu, cpu->tlb_bucket[bucket_of(entry->entry_hi)], entry->entry_hi, care) !=
                    LIST_END ||
                search(cpu, cpu->tlb_large, entry->entry_hi, care) != LIST_END;
-    for (unsigned i = 0; i < cpu->entries; i++)
+    for (unsigned i = 0; i < cpu->tlb_used; i++)
         if (i != index && !((entry->entry_hi ^ cpu->tlb_key[i]) & care & cpu->tlb_care[i]))
             return true;
     return false;
@@ -106,7 +109,7 @@ static bool overlaps(const struct mips_cpu *cpu, unsigned index, const struct mi
 bool mips_tlb_write(struct mips_cpu *cpu, uint32_t index, const struct mips_tlb_entry *entry)
 {
     struct mips_tlb_entry new = {0};
-    index %= cpu->entries;
+    index %= MIPS_TLB_ROOM;
     if (entry->used) {
         const uint32_t global = entry->entry_lo[0] & entry->entry_lo[1] & ENTRYLO_G;
         new.page_mask = legal_mask(entry->page_mask);
@@ -135,7 +138,7 @@ void mips_tlb_clear(struct mips_cpu *cpu)
 
 void mips_tlb_drop(struct mips_cpu *cpu, uint32_t frame)
 {
-    for (uint32_t i = 0; i < cpu->entries; i++) {
+    for (uint32_t i = 0; i < cpu->tlb_used; i++) {
         struct mips_tlb_entry *const entry = &cpu->s.tlb[i];
         const uint32_t offset = entry->page_mask >> 13; /* frames of a page, less one */
         for (unsigned half = 0; half < 2; half++)
@@ -156,7 +159,7 @@ static bool write_from_registers(struct mips_cpu *cpu, uint32_t index)
         .entry_lo = {cp0->entry_lo[0], cp0->entry_lo[1]},
         .used = true,
     };
-    if (mips_tlb_write(cpu, index, &entry))
+    if (mips_tlb_write(cpu, index % cpu->entries, &entry))
         return true;
     /* 24K Software User's Manual, "Machine Check Exception": found on the write, which is not
      * done; TS tells */
