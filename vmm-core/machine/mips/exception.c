@@ -6,15 +6,6 @@
 #define OFFSET_GENERAL   UINT32_C(0x180)
 #define OFFSET_INTERRUPT UINT32_C(0x200) /* IV = 1 */
 
-enum mips_mode mips_mode(const struct mips_cpu *cpu)
-{
-    const uint32_t status = cpu->s.cp0.status;
-    if (status & (STATUS_EXL | STATUS_ERL))
-        return MIPS_KERNEL;
-    const unsigned ksu = (status & STATUS_KSU) >> STATUS_KSU_SHIFT;
-    return ksu > MIPS_USER ? MIPS_USER : (enum mips_mode)ksu; /* 3 is not defined */
-}
-
 void mips_context(struct mips_cpu *cpu)
 {
     const uint32_t status = cpu->s.cp0.status;
@@ -26,6 +17,7 @@ void mips_context(struct mips_cpu *cpu)
         variant |= VARIANT_DELAY;
     if (cpu->list)
         variant |= VARIANT_RECORD;
+    cpu->mode = (uint8_t)mips_mode(cpu);
     cpu->asid_tag = (cpu->s.cp0.entry_hi & ENTRYHI_ASID) << CACHED_ASID_SHIFT;
     /* the top bit tells a context from a table's zero */
     cpu->context = UINT32_C(1) << 31 | mode << 12 | cpu->asid_tag | variant;

@@ -195,6 +195,7 @@ struct mips_cpu {
     uint32_t count_offset; /* Count = (now / MIPS_COUNT_INSTRUCTIONS) + this; stopped: Count */
 
     uint32_t context;                 /* variant, translation mode, ASID */
+    uint8_t mode;                     /* enum mips_mode, of context */
     uint32_t asid_tag;                /* of the ASID, as in tags */
     struct mips_cached *load, *store; /* of the translation mode */
     bool taken;                       /* the condition of a branch, over its delay slot */
@@ -265,6 +266,15 @@ static inline void mips_kick(struct mips_cpu *cpu)
     cpu->budget = 0;
 }
 
+static inline enum mips_mode mips_mode(const struct mips_cpu *cpu)
+{
+    const uint32_t status = cpu->s.cp0.status;
+    if (status & (STATUS_EXL | STATUS_ERL))
+        return MIPS_KERNEL;
+    const unsigned ksu = (status & STATUS_KSU) >> STATUS_KSU_SHIFT;
+    return ksu > MIPS_USER ? MIPS_USER : (enum mips_mode)ksu; /* 3 is not defined */
+}
+
 static inline bool mips_is_tlb(enum mips_exception code)
 {
     return code >= MIPS_EXCEPTION_TLB_MODIFIED && code <= MIPS_EXCEPTION_TLB_STORE;
@@ -327,7 +337,6 @@ uint32_t mips_random(struct mips_cpu *cpu);
 /* exception.c */
 void mips_enter(struct mips_cpu *cpu, uint32_t pc, bool delay_slot);
 void mips_context(struct mips_cpu *cpu);
-enum mips_mode mips_mode(const struct mips_cpu *cpu);
 bool mips_interrupted(const struct mips_cpu *cpu);
 void mips_eret(struct mips_cpu *cpu);
 

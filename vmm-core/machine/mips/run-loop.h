@@ -68,7 +68,7 @@ start:
 #if RECORDS
     cpu->run_reference = cpu->next_reference++;
     *cpu->run_reference =
-        (struct mips_reference){block->address, MIPS_FETCH, (uint8_t)mips_mode(cpu), block->count};
+        (struct mips_reference){block->address, MIPS_FETCH, cpu->mode, block->count};
 #endif
     op = block->op;
     goto * op->handler;
