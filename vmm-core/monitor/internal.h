@@ -37,9 +37,10 @@ struct processor {
     struct vm *vm;
     uint32_t number; /* in its VM */
     uint32_t stream;
-    uint32_t asid, space; /* what EntryHi has, and what that means */
-    uint32_t cpu;         /* whose time it gets: affinity */
-    uint32_t dispatched;  /* the CPU that the stream says it is on; MONITOR_NONE: none yet */
+    uint32_t asid, space;  /* what EntryHi has, and what that means */
+    uint32_t cpu;          /* whose time it gets: affinity */
+    uint32_t dispatched;   /* the CPU that the stream says it is on; MONITOR_NONE: none yet */
+    const uint32_t *entry; /* [pages of the VM] pmap entries for that CPU (physical_row()) */
     enum processor_state state;
     uint64_t since; /* machine time at which it began to be ready or to wait */
 };

@@ -175,6 +175,11 @@ static uint32_t compute(struct physical *physical, uint32_t home, uint32_t node)
     return make_entry(frame, !replicated);
 }
 
+const uint32_t *physical_row(const struct physical *physical, uint32_t node)
+{
+    return entry_at(physical, 0, node);
+}
+
 uint32_t physical_entry(struct physical *physical, uint32_t guest_page, uint32_t node)
 {
     uint32_t *const entry = entry_at(physical, guest_page, node);

@@ -43,7 +43,9 @@ void physical_free(struct physical *physical);
 const struct memory_frames *physical_hooks(const struct physical *physical);
 void physical_placed_by(struct physical *physical, const struct memory *memory);
 
-/* EntryLo of a guest page for CPUs of `node`; 0: it has not been touched. */
+/* EntryLo of a guest page for CPUs of `node`; 0: it has not been touched. physical_row(): of all
+ * guest pages, by number, at the same place for good; there 0 means that it is to be asked for. */
+const uint32_t *physical_row(const struct physical *physical, uint32_t node);
 uint32_t physical_entry(struct physical *physical, uint32_t guest_page, uint32_t node);
 /* The same for one who is to store, and whose entry has no D; it has one now. */
 uint32_t physical_store(struct physical *physical, uint32_t guest_page, uint32_t node);

@@ -129,6 +129,8 @@ static void put_on(struct monitor *monitor, uint32_t cpu, struct processor *proc
     for (uint32_t i = 0; i < monitor->machine->cpus; i++)
         if (monitor->seat[i].loaded == processor)
             take_off(&monitor->seat[i]);
+    processor->entry =
+        physical_row(monitor->physical, processor_node(processor)) + processor->vm->first_page;
     vcpu_load(processor->vcpu, seat->cpu, false);
     seat->loaded = processor;
     seat->slice_left = monitor->slice;

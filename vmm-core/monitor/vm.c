@@ -142,16 +142,14 @@ void vm_clear_exited(struct monitor *monitor)
 
 /* ---- what its vCPUs ask ---------------------------------------------------------------------- */
 
-static bool on_translate(void *context, struct vcpu *vcpu, uint32_t ppn, enum vcpu_touch touch,
-                         struct vcpu_frame *frame)
+/* Not in the pmap's row for a reader, or not writable for a writer. */
+static uint32_t find_entry(struct processor *processor, uint32_t ppn, enum vcpu_touch touch)
 {
-    (void)vcpu;
-    struct processor *const processor = context;
     struct vm *const vm = processor->vm;
     struct physical *const physical = vm->monitor->physical;
     const uint32_t guest_page = vm_guest_page(vm, ppn), node = processor_node(processor);
     if (ppn >= vm->options->pages)
-        return false;
+        return 0;
     uint32_t entry = physical_entry(physical, guest_page, node);
     if (!entry && touch != VCPU_PEEK) {
         stream_zero(processor, ppn);
@@ -159,9 +157,21 @@ static bool on_translate(void *context, struct vcpu *vcpu, uint32_t ppn, enum vc
     }
     if (touch == VCPU_WRITE && entry && !(entry & ENTRYLO_D))
         entry = physical_store(physical, guest_page, node);
+    return entry;
+}
+
+static bool on_translate(void *context, struct vcpu *vcpu, uint32_t ppn, enum vcpu_touch touch,
+                         struct vcpu_frame *frame)
+{
+    (void)vcpu;
+    struct processor *const processor = context;
+    const uint32_t wanted = touch == VCPU_WRITE ? ENTRYLO_D : ENTRYLO_V;
+    uint32_t entry = ppn < processor->vm->options->pages ? processor->entry[ppn] : 0;
+    if (!(entry & wanted))
+        entry = find_entry(processor, ppn, touch);
     frame->frame = entry >> ENTRYLO_PFN_SHIFT;
     frame->writable = (entry & ENTRYLO_D) != 0;
-    frame->host = ram_bytes(&vm->monitor->ram, frame->frame);
+    frame->host = ram_bytes(&processor->vm->monitor->ram, frame->frame);
     return entry != 0;
 }
 
