@@ -163,6 +163,7 @@ test-long: deps-lint
 	@$(MAKE) --no-print-directory -s -j2 all unit
 	@$(LONG) tests/run $(BUILD) tests/property/
 	@DISCO_MIPS=all TEST_SECONDS=7200 tests/run $(BUILD) cli/mips-equal
+	@DISCO_MIPS=all tests/run $(BUILD) cli/mips-guests
 	@BUILD=$(BUILD) bash tests/mips-linux/others.sh
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600
 
