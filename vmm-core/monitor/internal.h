@@ -40,7 +40,7 @@ struct processor {
     uint32_t asid, space;  /* what EntryHi has, and what that means */
     uint32_t cpu;          /* whose time it gets: affinity */
     uint32_t dispatched;   /* the CPU that the stream says it is on; MONITOR_NONE: none yet */
-    const uint32_t *entry; /* [pages of the VM] pmap entries for that CPU (physical_row()) */
+    const uint32_t *entry; /* [pages of the VM] pmap entries for that CPU, once it has run */
     enum processor_state state;
     uint64_t since; /* machine time at which it began to be ready or to wait */
 };

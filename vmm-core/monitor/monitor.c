@@ -150,7 +150,6 @@ static char *make_processor(struct vm *vm, uint32_t number, uint32_t *cpu)
         .cpu = *cpu,
         .dispatched = MONITOR_NONE,
     };
-    processor->entry = physical_row(monitor->physical, processor_node(processor)) + vm->first_page;
     *cpu = (*cpu + 1) % monitor->machine->cpus;
     struct vcpu_owner owner = vm_vcpu_owner;
     owner.context = processor;
