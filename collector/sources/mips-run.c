@@ -254,9 +254,8 @@ static char *judge(struct run *run, char *error)
         free(error);
         error = NULL;
     }
-    if (error == NULL && !mips_trace_has_begun(run->trace))
-        error = say("%s: the guests ended before the part that --start-at names; "
-                    "the trace has no "
+    if (error == NULL && !mips_trace_is_stopped(run->trace) && !mips_trace_has_begun(run->trace))
+        error = say("%s: the guests ended before the part that --start-at names; the trace has no "
                     "references",
                     run->options->output);
     return error;
@@ -286,9 +285,7 @@ static char *record(struct run *run, bool *stopped)
         error = open_all(run);
     if (error == NULL)
         error = judge(run, monitor_run(run->monitor));
-    const uint64_t references = run->trace == NULL || mips_trace_writer(run->trace) == NULL
-                                    ? 0
-                                    : mips_trace_references(run->trace);
+    const uint64_t references = run->trace == NULL ? 0 : mips_trace_references(run->trace);
     *stopped = run->trace != NULL && mips_trace_is_stopped(run->trace);
     error = close_trace(run, error);
     mips_console_free(run->console);

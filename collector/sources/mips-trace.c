@@ -279,7 +279,7 @@ struct trace_writer *mips_trace_writer(struct mips_trace *trace)
 
 uint64_t mips_trace_references(const struct mips_trace *trace)
 {
-    return trace_writer_count(trace->writer);
+    return trace->writer == NULL ? 0 : trace_writer_count(trace->writer);
 }
 
 char *mips_trace_close(struct mips_trace *trace, bool complete)
