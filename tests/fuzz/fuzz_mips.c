@@ -187,7 +187,7 @@ static bool same_entry(const struct mips_tlb_entry *a, const struct mips_tlb_ent
 static bool same_cpu(struct mips_cpu *a, struct mips_cpu *b)
 {
     const struct mips_state *const s = mips_state(a), *const t = mips_state(b);
-    for (unsigned i = 0; i < MIPS_TLB_MAX; i++)
+    for (unsigned i = 0; i < MIPS_TLB_ROOM; i++)
         if (!same_entry(&s->tlb[i], &t->tlb[i]))
             return false;
     return mips_instructions(a) == mips_instructions(b) &&
