@@ -208,6 +208,8 @@ static bool is_out_of_bounds(const struct both *both, const struct program *prog
     const uint32_t beyond = PROGRAM_KERNEL + DIRECT_MASK + 0x2000;
     if (both->b->pc - beyond < ABI_DIRECT_MAP + ABI_DIRECT_BYTES - beyond)
         return true;
+    if (both->hal && both->b->pc - ABI_HAL_PAGE < MIPS_PAGE_BYTES)
+        return true;
     const bool direct = both->b->cp0.entry_hi - ABI_DIRECT_MAP < ABI_DIRECT_BYTES;
     if (mips_translate(both->bare, both->b->pc, MIPS_FETCH, &physical) >= 0 ||
         physical / 4 >= PROGRAM_WORDS)
