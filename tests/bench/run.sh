@@ -90,7 +90,7 @@ echo "instructions a reference: $instructions"
 echo
 echo "== the MIPS CPU beside QEMU and Unicorn, the same programs (about three minutes)"
 make -s HAVE_DEPS=1 BUILD="$build" "$build/bench/mips/guest.elf" || fail "the work as a guest"
-"$build/tests/bench/mips" "$kept/mips" "$build/disco-record" || fail "mips"
+"$build/tests/bench/mips" "$kept/mips" || fail "mips"
 
 echo
 echo "== memory of a replay"
