@@ -218,6 +218,19 @@ static void a_listener_that_fails_ends_the_run(void **state)
     end_session(&it);
 }
 
+/* Where the run ends no more pages are placed, which is none of the guest's errors. */
+static void a_guest_says_nothing_of_its_runs_end(void **state)
+{
+    for (uint64_t at = 200; at < 1200; at += 100) {
+        struct session it = {.words = {"touch"}, .fail_at = at};
+        run_session(&it, *state);
+        assert_error_says(it, "the disk is full");
+        assert_string_equal(it.vm[0].console, "");
+        assert_false(it.vm[0].exited);
+        end_session(&it);
+    }
+}
+
 static void a_limit_of_instructions_ends_the_run(void **state)
 {
     struct session it = {.words = {"share 100"}, .instructions = 100000};
@@ -276,6 +289,7 @@ int main(void)
         cmocka_unit_test(what_guests_do_wrong_is_told_with_registers),
         cmocka_unit_test(monitor_calls_with_nonsense_are_refused),
         cmocka_unit_test(a_listener_that_fails_ends_the_run),
+        cmocka_unit_test(a_guest_says_nothing_of_its_runs_end),
         cmocka_unit_test(a_limit_of_instructions_ends_the_run),
         cmocka_unit_test(damaged_kernels_are_refused),
     };

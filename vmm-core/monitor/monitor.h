@@ -124,7 +124,7 @@ struct monitor_options {
     uint64_t slice_ns; /* a vCPU's time on its CPU while others wait for it, at the machine's
                             * fetch_ps an instruction; 0: MONITOR_SLICE_NS */
     uint64_t
-        instructions; /* the run ends after so many of all CPUs, idle ones included; 0: no limit */
+        instructions; /* the run ends after so many of all vCPUs, in whole rounds; 0: no limit */
     uint64_t seed;    /* of the CPUs' Random registers */
     bool hal;         /* the guest may use the page of registers (abi.h) */
     bool patch;       /* reads of such registers are rewritten at their first trap; wants hal */

@@ -160,6 +160,8 @@ static void wait(struct processor *processor)
 
 static void handle(struct processor *processor, enum vcpu_stop stop)
 {
+    if (processor->vm->monitor->failure)
+        return; /* the run has ended: what the guest did since is of no account */
     switch (stop) {
     case VCPU_STOP_LIMIT:
         break;

@@ -358,6 +358,21 @@ static int test_no_vector(void)
     return 1;
 }
 
+/* ---- what a guest does while its run ends ---------------------------------------------------- */
+
+#define BUS_ERROR 7
+
+/* Touches new pages, and would speak of one that is not there. */
+static int test_touch(void)
+{
+    for (uint32_t page = 0; page < 200; page++) {
+        shared[page * WORDS] = page;
+        if (caught[BUS_ERROR])
+            say("there is no page");
+    }
+    return caught[BUS_ERROR] != 0;
+}
+
 /* ---- all of them ----------------------------------------------------------------------------- */
 
 static int test_hello(void)
@@ -378,6 +393,7 @@ static const struct {
     {"region", test_region}, {"fill", test_fill},         {"spin", test_spin},
     {"storm", test_storm},   {"kseg0", test_kseg0},       {"device", test_device},
     {"sleep", test_sleep},   {"call", test_unknown_call}, {"vector", test_no_vector},
+    {"touch", test_touch},
 };
 
 int guest_main(void);
