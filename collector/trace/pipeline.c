@@ -34,7 +34,10 @@ struct pipeline {
     char *error;                  /* of a block taken; nothing is taken any more */
     bool failed, end;
     pthread_mutex_t lock; /* over all of this; blocks and rows belong to who has the slot */
-    pthread_cond_t changed;
+    /* Each is waited on by one kind of thread, so that nobody is woken for nothing: */
+    pthread_cond_t work;    /* encoders: a block was handed, or a codec is spare */
+    pthread_cond_t encoded; /* the taker */
+    pthread_cond_t freed;   /* the recorder */
     pthread_t thread[PIPELINE_ENCODERS + 1];
     uint32_t threads;
 };
@@ -68,7 +71,7 @@ static void *encoder(void *data)
     while (!pipeline->end) {
         struct slot *slot = &pipeline->slot[pipeline->encode];
         if (slot->state != HANDED || pipeline->spares == 0) {
-            pthread_cond_wait(&pipeline->changed, &pipeline->lock);
+            pthread_cond_wait(&pipeline->work, &pipeline->lock);
             continue;
         }
         slot->state = ENCODING;
@@ -78,7 +81,7 @@ static void *encoder(void *data)
         encode(slot);
         pthread_mutex_lock(&pipeline->lock);
         slot->state = ENCODED;
-        pthread_cond_broadcast(&pipeline->changed);
+        pthread_cond_signal(&pipeline->encoded);
     }
     pthread_mutex_unlock(&pipeline->lock);
     return NULL;
@@ -91,7 +94,7 @@ static void *taker(void *data)
     while (!pipeline->end) {
         struct slot *slot = &pipeline->slot[pipeline->taken];
         if (slot->state != ENCODED) {
-            pthread_cond_wait(&pipeline->changed, &pipeline->lock);
+            pthread_cond_wait(&pipeline->encoded, &pipeline->lock);
             continue;
         }
         const bool failed = pipeline->failed;
@@ -105,7 +108,8 @@ static void *taker(void *data)
         pipeline->spare[pipeline->spares++] = slot->codec;
         pipeline->taken = after(pipeline->taken);
         slot->state = FREE;
-        pthread_cond_broadcast(&pipeline->changed);
+        pthread_cond_signal(&pipeline->work);
+        pthread_cond_signal(&pipeline->freed);
     }
     pthread_mutex_unlock(&pipeline->lock);
     return NULL;
@@ -131,7 +135,8 @@ static void end_threads(struct pipeline *pipeline)
 {
     pthread_mutex_lock(&pipeline->lock);
     pipeline->end = true;
-    pthread_cond_broadcast(&pipeline->changed);
+    pthread_cond_broadcast(&pipeline->work);
+    pthread_cond_broadcast(&pipeline->encoded);
     pthread_mutex_unlock(&pipeline->lock);
     while (pipeline->threads > 0)
         pthread_join(pipeline->thread[--pipeline->threads], NULL);
@@ -145,7 +150,9 @@ struct pipeline *pipeline_new(uint32_t columns, pipeline_take *take, void *conte
     pipeline->take = take;
     pipeline->context = context;
     pthread_mutex_init(&pipeline->lock, NULL);
-    pthread_cond_init(&pipeline->changed, NULL);
+    pthread_cond_init(&pipeline->work, NULL);
+    pthread_cond_init(&pipeline->encoded, NULL);
+    pthread_cond_init(&pipeline->freed, NULL);
     bool room = true;
     for (uint32_t i = 0; i < BLOCKS; i++) {
         pipeline->slot[i].block = ref_block_new(columns);
@@ -178,7 +185,9 @@ void pipeline_free(struct pipeline *pipeline)
     for (uint32_t i = 0; i < CODECS; i++)
         codec_free(pipeline->codec[i]);
     pthread_mutex_destroy(&pipeline->lock);
-    pthread_cond_destroy(&pipeline->changed);
+    pthread_cond_destroy(&pipeline->work);
+    pthread_cond_destroy(&pipeline->encoded);
+    pthread_cond_destroy(&pipeline->freed);
     free(pipeline->error);
     free(pipeline);
 }
@@ -202,9 +211,9 @@ static char *hand_on(struct pipeline *pipeline, bool all)
     }
     pthread_mutex_lock(&pipeline->lock);
     full->state = HANDED;
-    pthread_cond_broadcast(&pipeline->changed);
+    pthread_cond_signal(&pipeline->work);
     while ((all ? full : &pipeline->slot[next])->state != FREE)
-        pthread_cond_wait(&pipeline->changed, &pipeline->lock);
+        pthread_cond_wait(&pipeline->freed, &pipeline->lock);
     pipeline->open = next;
     char *error = pipeline->error;
     pipeline->error = NULL;
@@ -239,7 +248,7 @@ char *pipeline_wait(struct pipeline *pipeline)
 {
     pthread_mutex_lock(&pipeline->lock);
     while (pipeline->threads > 0 && pipeline->taken != pipeline->open)
-        pthread_cond_wait(&pipeline->changed, &pipeline->lock);
+        pthread_cond_wait(&pipeline->freed, &pipeline->lock);
     char *error = pipeline->error;
     pipeline->error = NULL;
     pthread_mutex_unlock(&pipeline->lock);
