@@ -255,7 +255,7 @@ static char *judge(struct run *run, char *error)
         error = NULL;
     }
     if (error == NULL && !mips_trace_is_stopped(run->trace) && !mips_trace_has_begun(run->trace))
-        error = say("%s: the guests ended before the part that --start-at names; the trace has no "
+        error = say("%s: the run ended before the part that --start-at names; the trace has no "
                     "references",
                     run->options->output);
     return error;

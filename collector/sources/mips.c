@@ -49,7 +49,7 @@ static const struct argp_option known[] = {
      "what the machine has for it)",
      1},
     {"quantum", OPTION_QUANTUM, "N", 0,
-     "Instructions that a CPU runs before the next CPU does (default 10000)", 1},
+     "Instructions that a CPU runs before the next CPU does, 100 to 1M (default 10000)", 1},
     {"seed", OPTION_SEED, "N", 0,
      "Seed of the CPUs' Random registers and of the policy (default 1)", 1},
     {"hal", OPTION_HAL, NULL, 0,
@@ -76,9 +76,8 @@ static const struct argp_option known[] = {
      "Record so many instructions, or until a mark, and end the run there", 2},
 
     {"policy", 'p', "NAME[:PARAM=VALUE...]", 0,
-     "Move pages by this policy while the guests run, and print what "
-     "disco-replay would print of the "
-     "trace (default none: record alone, which is several times as fast)",
+     "Move pages by this policy while guests run, and print disco-replay's table of it "
+     "(default none: several times as fast)",
      3},
     {"json", 'j', NULL, 0,
      "Print one JSON object, as disco-replay does (without --policy its list of runs is empty), "
@@ -150,6 +149,16 @@ static uint64_t number(const struct argp_state *state, const char *name, const c
     return value;
 }
 
+static uint64_t memory_size(const struct argp_state *state, const char *text)
+{
+    const uint64_t most = (uint64_t)MONITOR_VM_PAGES_MAX * PAGE_BYTES;
+    uint64_t bytes = 0;
+    if (!read_number(text, 1024, &bytes) || bytes < PAGE_BYTES || bytes > most)
+        argp_error(state, "--memory=%s: a size from %uK to %" PRIu64 "M is wanted", text,
+                   PAGE_BYTES / 1024, most >> 20);
+    return bytes;
+}
+
 static struct mips_moment moment(const struct argp_state *state, const char *name, const char *text)
 {
     static const char word[] = "mark";
@@ -215,11 +224,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
         run->vms = (uint32_t)number(state, "vms", text, 1, 1, MONITOR_VMS_MAX);
         return 0;
     case OPTION_MEMORY:
-        run->memory_bytes = number(state, "memory", text, 1024, PAGE_BYTES,
-                                   (uint64_t)MONITOR_VM_PAGES_MAX * PAGE_BYTES);
+        run->memory_bytes = memory_size(state, text);
         return 0;
     case OPTION_QUANTUM:
-        run->quantum = number(state, "quantum", text, 1000, 1, 1000000000);
+        run->quantum =
+            number(state, "quantum", text, 1000, MONITOR_QUANTUM_LEAST, MONITOR_QUANTUM_MOST);
         return 0;
     case OPTION_SEED:
         run->seed = number(state, "seed", text, 1000, 0, INT64_MAX);
@@ -240,6 +249,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_WINDOW:
         run->end = moment(state, "window", text);
+        if (run->end.kind == MOMENT_INSTRUCTIONS && run->end.number == 0)
+            argp_error(state, "--window=%s: has nothing to record", text);
         return 0;
     case OPTION_HAL:
         run->hal = true;

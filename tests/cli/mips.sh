@@ -11,7 +11,7 @@ events() { "$BUILD/disco-sql" -n "$1" "SELECT count(*) FROM events WHERE type = 
 refuses "no guest" 2 "give a GUEST" mips -o "$TMP/x.db"
 refuses "no trace" 2 "-o TRACE.db is missing" mips radix
 refuses "a number that is none" 2 "--vcpus=many: a number from 1 to" mips --vcpus many -o "$TMP/x.db" radix
-refuses "memory beyond what a VM shows" 2 "--memory=1G" mips --memory 1G -o "$TMP/x.db" radix
+refuses "memory beyond what a VM shows" 2 "--memory=1G: a size from 4K to 256M" mips --memory 1G -o "$TMP/x.db" radix
 refuses "a number that overflows" 2 "--limit=99999999999999G" mips --limit 99999999999999G -o "$TMP/x.db" radix
 refuses "a place that is none" 2 "--start-at=soon: instructions, mark or mark=N" mips --start-at soon -o "$TMP/x.db" radix
 refuses "a filter that is none" 2 "--filter=tlb" mips --filter tlb -o "$TMP/x.db" radix
@@ -26,7 +26,11 @@ refuses "a machine that is none" 1 "nowhere" mips -m nowhere -o "$TMP/x.db" radi
 refuses "a guest that is none" 1 "nothere: no such" mips -o "$TMP/x.db" nothere
 refuses "a file that is no guest" 1 "mips.sh" mips -o "$TMP/x.db" "$ROOT/tests/cli/mips.sh"
 check "wrong usage leaves no trace" test ! -e "$TMP/x.db"
+refuses "a quantum that is too short" 2 "--quantum=99: a number from 100 to 1000000" mips --quantum 99 -o "$TMP/x.db" radix
+refuses "a window of nothing" 2 "--window=0: has nothing to record" mips --window 0 -o "$TMP/x.db" radix
 check "--help" grep -q -- '--start-at' <(mips --help)
+aligned() { ! "$@" | grep -qE '^ *-., {2,}|^[A-Z].* by this policy'; } # argp breaks what is too long for its buffer
+check "--help has each option on a line" aligned mips --help
 check "an empty folder of guests is told of" grep -q 'make guests' <(DISCO_GUESTS=$TMP mips --list-guests 2>&1)
 
 if ! ls "$BUILD"/guests/*.elf >/dev/null 2>&1; then

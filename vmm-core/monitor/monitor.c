@@ -8,9 +8,7 @@
 #include "vmm-core/monitor/internal.h"
 #include "vmm-core/monitor/say.h"
 
-#define QUANTUM_LEAST 100u
-#define QUANTUM_MOST  1000000u
-#define PS_PER_NS     1000u
+#define PS_PER_NS 1000u
 
 void monitor_fail(struct monitor *monitor, char *error)
 {
@@ -74,9 +72,9 @@ static char *check(const struct monitor_options *options)
     if (!options->vms || options->vms > MONITOR_VMS_MAX)
         return monitor_say("%" PRIu32 " virtual machines; there can be 1 to %u", options->vms,
                            MONITOR_VMS_MAX);
-    if (quantum && (quantum < QUANTUM_LEAST || quantum > QUANTUM_MOST))
+    if (quantum && (quantum < MONITOR_QUANTUM_LEAST || quantum > MONITOR_QUANTUM_MOST))
         return monitor_say("a quantum of %" PRIu64 " instructions; it can be %u to %u", quantum,
-                           QUANTUM_LEAST, QUANTUM_MOST);
+                           MONITOR_QUANTUM_LEAST, MONITOR_QUANTUM_MOST);
     if (options->patch && !options->hal)
         return monitor_say("patching needs the page of registers (hal)");
     if (options->memory && (options->memory->huge_ranges || options->memory->gigantic_ranges))

@@ -29,11 +29,13 @@
 #include "vmm-core/machine/machine.h"
 #include "vmm-core/memory/memory.h"
 
-#define MONITOR_VMS_MAX      64u
-#define MONITOR_VCPUS_MAX    256u   /* of one VM */
-#define MONITOR_VM_PAGES_MAX 65536u /* the direct map at 0xC0000000 shows 256 MiB */
-#define MONITOR_QUANTUM      10000u /* instructions, where the options say 0 */
-#define MONITOR_SLICE_NS     UINT64_C(10000000)
+#define MONITOR_VMS_MAX       64u
+#define MONITOR_VCPUS_MAX     256u   /* of one VM */
+#define MONITOR_VM_PAGES_MAX  65536u /* the direct map at 0xC0000000 shows 256 MiB */
+#define MONITOR_QUANTUM       10000u /* instructions, where the options say 0 */
+#define MONITOR_QUANTUM_LEAST 100u
+#define MONITOR_QUANTUM_MOST  1000000u
+#define MONITOR_SLICE_NS      UINT64_C(10000000)
 
 /* ------------------------------------------------------------------------------ what is heard */
 
