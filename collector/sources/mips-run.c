@@ -314,6 +314,10 @@ int mips_source_run(const struct mips_run_options *options)
     if (error == NULL && (run.live != NULL || options->json))
         error = mips_live_report(run.live, monitor_memory(run.monitor), run.machine, options->seed,
                                  options->output, options->json);
+    if (error == NULL && ferror(stdout) != 0)
+        error = say("standard output: what the guests wrote could not be written; make room, or "
+                    "read it to its end; %s is whole",
+                    options->output);
     if (error != NULL)
         complain(error);
     else if (!guests_failed(&run))

@@ -139,6 +139,11 @@ check "...for every page, too" test "$(sql "$TMP/p.db" 'SELECT count(*) FROM (SE
 run mips -m flash-8 --vcpus 2 --policy disco --json -o "$TMP/j.db" "${sizes[@]}"
 check "--json leaves standard output to the object" jq -e '.runs[0].policy == "disco" and .trace.source == "mips"' "$TMP/.out"
 check "...and what guests write to standard error" grep -q 'radix: .* ok$' <<<"$err"
+if [ -c /dev/full ]; then
+  run bash -c 'exec "$@" >/dev/full' - "$RECORD" mips -m flash-8 --vcpus 2 -o "$TMP/full.db" "${sizes[@]}"
+  check "what guests write and nobody takes is told of" test "$rc:$(grep -c 'what the guests wrote could not be written' <<<"$err")" = 1:1
+  check "...and the trace is whole" "$BUILD/disco-trace" verify "$TMP/full.db"
+fi
 run mips -m flash-8 --vcpus 2 --json -o "$TMP/j0.db" "${sizes[@]}"
 check "--json without a policy has no runs" jq -e '.runs == [] and .trace.references > 0 and .machine.name == "flash-8"' "$TMP/.out"
 finish
