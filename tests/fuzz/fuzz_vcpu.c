@@ -95,7 +95,7 @@ static void disturb(struct vm *vm, uint32_t number)
     vm->read_only[page] = number % 5 == 0;
     if (number % 6 == 5) {
         vcpu_save(vm->vcpu);
-        vcpu_load(vm->vcpu, vm->cpu, number % 12 == 5);
+        vcpu_load(vm->vcpu, vm->cpu);
     }
     if (number % 8 == 7)
         vcpu_forget_space(vm->vcpu, number % 3);

@@ -200,10 +200,8 @@ static void disturb(struct test *test)
                                                    .used = true};
             mips_tlb_clear(vm->cpu);
             mips_tlb_write(vm->cpu, 0, &foreign);
-            vcpu_load(test->vcpu, vm->cpu, false);
-        } else {
-            vcpu_load(test->vcpu, vm->cpu, true);
         }
+        vcpu_load(test->vcpu, vm->cpu);
         return;
     default:
         for (uint32_t i = 0; i < VM_PAGES; i++)

@@ -130,7 +130,7 @@ static inline struct vm *vm_new(struct vcpu_options options, uint32_t pc)
     if (!vm->cpu || !vm->vcpu)
         abort();
     vcpu_start(vm->vcpu, pc, 0, none);
-    vcpu_load(vm->vcpu, vm->cpu, false);
+    vcpu_load(vm->vcpu, vm->cpu);
     return vm;
 }
 

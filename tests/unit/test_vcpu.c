@@ -180,13 +180,13 @@ static void a_vcpu_goes_on_where_it_was_on_another_cpu(void **state)
     vcpu_save(vm->vcpu);
     const struct mips_model model = {.stop_on_exception = true};
     struct mips_cpu *const other = mips_cpu_new(vm->memory, &model, 1);
-    vcpu_load(vm->vcpu, other, false);
+    vcpu_load(vm->vcpu, other);
     assert_int_equal(vcpu_run(vm->vcpu, 2), VCPU_STOP_LIMIT);
     assert_int_equal(vcpu_registers(vm->vcpu)[9], 7);
     assert_int_equal(vcpu_registers(vm->vcpu)[10], 1234);
     assert_int_equal(vcpu_time(vm->vcpu), 4);
     vcpu_save(vm->vcpu);
-    vcpu_load(vm->vcpu, vm->cpu, false);
+    vcpu_load(vm->vcpu, vm->cpu);
     mips_cpu_free(other);
 }
 

@@ -131,7 +131,7 @@ static void put_on(struct monitor *monitor, uint32_t cpu, struct processor *proc
             take_off(&monitor->seat[i]);
     processor->entry =
         physical_row(monitor->physical, processor_node(processor)) + processor->vm->first_page;
-    vcpu_load(processor->vcpu, seat->cpu, false);
+    vcpu_load(processor->vcpu, seat->cpu);
     seat->loaded = processor;
     seat->slice_left = monitor->slice;
     seat->used = true;

@@ -76,7 +76,7 @@ static void copy_registers(struct mips_state *to, const struct mips_state *from)
     to->delay_target = from->delay_target;
 }
 
-void vcpu_load(struct vcpu *vcpu, struct mips_cpu *cpu, bool stayed)
+void vcpu_load(struct vcpu *vcpu, struct mips_cpu *cpu)
 {
     const struct mips_cp0 *const cp0 = &vcpu->guest.cp0;
     vcpu->cpu = cpu;
@@ -84,8 +84,7 @@ void vcpu_load(struct vcpu *vcpu, struct mips_cpu *cpu, bool stayed)
     vcpu->loaded_at = mips_instructions(cpu);
     copy_registers(vcpu->s, &vcpu->guest);
     vcpu->s->link = vcpu->s->waiting = false;
-    if (!stayed)
-        mips_tlb_clear(cpu);
+    mips_tlb_clear(cpu);
     mips_cp0_write(cpu, 13, 0, CAUSE_DC); /* the real timer is not used */
     mips_cp0_write(cpu, 4, 2, cp0->user_local);
     mips_cp0_write(cpu, 7, 0, vcpu_real_hwrena(vcpu));

@@ -88,15 +88,14 @@ struct vcpu *vcpu_new(const struct vcpu_options *options, const struct vcpu_owne
 void vcpu_free(struct vcpu *vcpu);
 
 /* Boot state in kernel mode at `pc`, a0..a3 as given; virtual TLB and registers as after vcpu_new(). Not while it is
- * loaded; the next load is with `stayed` false. */
+ * loaded. */
 void vcpu_start(struct vcpu *vcpu, uint32_t pc, uint32_t sp, const uint32_t arguments[4]);
 
 /* ------------------------------------------------------------------------------ on a CPU */
 
-/* Puts the vCPU on a CPU (made with stop_on_exception, TLB of 64), or takes it off. `stayed`: no other vCPU has been on
- * this CPU since this one was taken off, so the real TLB still holds. Taking off loses the link of LL. Whoever runs
- * the same vCPU on the same CPU next need not take it off between. */
-void vcpu_load(struct vcpu *vcpu, struct mips_cpu *cpu, bool stayed);
+/* Puts the vCPU on a CPU (made with stop_on_exception), whose TLB is cleared, or takes it off. Taking off loses the
+ * link of LL. Whoever runs the same vCPU on the same CPU next need not take it off between. */
+void vcpu_load(struct vcpu *vcpu, struct mips_cpu *cpu);
 void vcpu_save(struct vcpu *vcpu);
 enum vcpu_stop {
     VCPU_STOP_LIMIT,      /* all instructions that were asked for, or a few more */
