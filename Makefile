@@ -35,11 +35,11 @@ obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 all_c = $(call obj,$(sort $(wildcard $(addsuffix /*.c,$(1)))))
 
 TRACE    := $(call all_c,collector/trace)
-SOURCES  := $(call all_c,collector/sources)
+SOURCES  := $(call all_c,collector/sources $(addprefix collector/sources/,drmemtrace mips perf perfdata))
 MACHINE  := $(call all_c,vmm-core/machine vmm-core/machine/description vmm-core/machine/caches vmm-core/machine/network)
 MIPS     := $(call all_c,vmm-core/machine/mips)
 MEMORY   := $(call all_c,vmm-core/memory)
-MONITOR  := $(call all_c,vmm-core/monitor)
+MONITOR  := $(call all_c,vmm-core/monitor vmm-core/monitor/vcpu)
 POLICIES := $(call all_c,policies)
 PLOTS    := $(call all_c,plots)
 TOOLS    := $(call obj,$(sort $(wildcard collector/tool*.c)))
@@ -186,7 +186,7 @@ bench: deps-test
 
 # ------------------------------------------------------------------------------ checks of the text
 
-PRODUCT := $(filter-out vmm-core/guest/%,$(sort $(wildcard collector/*.c collector/*/*.c vmm-core/*/*.c vmm-core/*/*/*.c policies/*.c replayer/*.c replayer/*/*.c plots/*.c)))
+PRODUCT := $(filter-out vmm-core/guest/%,$(sort $(wildcard collector/*.c collector/*/*.c collector/*/*/*.c vmm-core/*/*.c vmm-core/*/*/*.c policies/*.c replayer/*.c replayer/*/*.c plots/*.c)))
 lint: deps-lint
 	@$(MAKE) --no-print-directory -s $(BUILD)/schema.h
 	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')

@@ -11,7 +11,7 @@
  * two free CPUs would need: that of this thread, or half of the CPU time of all, whichever is more.
  * So a loaded machine measures it too; of the others, which have one thread, it is the CPU time.
  */
-#include "collector/sources/mips-trace.h"
+#include "collector/sources/mips/mips-trace.h"
 #include "vmm-core/machine/machine.h"
 #include "vmm-core/machine/mips/cpu.h"
 #include "vmm-core/monitor/monitor.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "collector/sources/mips-symbols.h"
+#include "collector/sources/mips/mips-symbols.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 

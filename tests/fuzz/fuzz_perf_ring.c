@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "collector/sources/perf-record.h"
+#include "collector/sources/perf/perf-record.h"
 
 #define RING_BYTES 4096u
 

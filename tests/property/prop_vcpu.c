@@ -9,7 +9,7 @@
 #include "tests/property/vcpu_program.h"
 #include "vmm-core/machine/mips/decode.h"
 #include "vmm-core/monitor/expand.h"
-#include "vmm-core/monitor/vcpu-internal.h"
+#include "vmm-core/monitor/vcpu/vcpu-internal.h"
 
 #include <inttypes.h>
 #include <setjmp.h>

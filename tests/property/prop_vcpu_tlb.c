@@ -6,7 +6,7 @@
  * does. DISCO_SEED repeats a run. */
 #include "tests/property/mips_words.h"
 #include "tests/property/vcpu_machine.h"
-#include "vmm-core/monitor/vcpu-internal.h"
+#include "vmm-core/monitor/vcpu/vcpu-internal.h"
 
 #include <inttypes.h>
 #include <setjmp.h>

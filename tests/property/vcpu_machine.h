@@ -4,7 +4,7 @@
 #define DISCO_TESTS_VCPU_MACHINE_H
 
 #include "vmm-core/monitor/abi.h"
-#include "vmm-core/monitor/vcpu.h"
+#include "vmm-core/monitor/vcpu/vcpu.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -12,8 +12,8 @@
 
 #include <elf.h>
 
-#include "collector/sources/mips-symbols.h"
-#include "collector/sources/mips-trace.h"
+#include "collector/sources/mips/mips-symbols.h"
+#include "collector/sources/mips/mips-trace.h"
 #include "collector/trace/reader.h"
 
 /* Two nodes and four CPUs whose operating system numbers are not their places. */

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "collector/sources/hinting.h"
+#include "collector/sources/perf/hinting.h"
 
 /* A folder that looks like the system. */
 struct fake {

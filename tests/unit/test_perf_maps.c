@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "collector/sources/perf-maps.h"
+#include "collector/sources/perf/perf-maps.h"
 
 /* "FILE:start-end FILE:start-end ..." in pages. */
 static void assert_maps(const struct perf_maps *maps, const char *expected)

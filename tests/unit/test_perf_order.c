@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "collector/sources/perf-order.h"
+#include "collector/sources/perf/perf-order.h"
 
 struct seen {
     uint64_t time_ns[64];

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <linux/perf_event.h>
 
-#include "collector/sources/perf-record.h"
+#include "collector/sources/perf/perf-record.h"
 #include "collector/trace/event.h"
 
 #define RING_BYTES 4096u

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-#include "collector/sources/perf-session.h"
+#include "collector/sources/perf/perf-session.h"
 #include "collector/trace/reader.h"
 
 /* Process ids that no running process has: /proc must not answer. */

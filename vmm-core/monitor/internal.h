@@ -18,7 +18,7 @@
 #include "vmm-core/monitor/monitor.h"
 #include "vmm-core/monitor/physical.h"
 #include "vmm-core/monitor/ram.h"
-#include "vmm-core/monitor/vcpu.h"
+#include "vmm-core/monitor/vcpu/vcpu.h"
 
 #define MONITOR_NONE UINT32_MAX
 #define ASIDS        256u
