@@ -157,8 +157,12 @@ static char *find(struct registry *registry, const char *name, const struct poli
             return NULL;
         }
     char *there = names(registry->count, name_of_policy, registry);
-    char *error =
-        say("no policy '%s'; there are: %s, all, or ./FILE.so", name, there == NULL ? "" : there);
+    char *error = strchr(name, '=') != NULL
+                      ? say("no policy '%s'; parameters follow their policy behind ':', as in "
+                            "disco:trigger=64:reset=10",
+                            name)
+                      : say("no policy '%s'; there are: %s, all, or ./FILE.so", name,
+                            there == NULL ? "" : there);
     free(there);
     return error;
 }

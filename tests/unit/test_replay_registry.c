@@ -64,6 +64,8 @@ static void what_cannot_be_chosen_is_refused_with_what_there_is(void **state)
         const char *words, *error;
     } bad[] = {
         {"best", "no policy 'best'; there are: ace, bind, chaos"},
+        {"disco:trigger=16,reset=5",
+         "no policy 'reset=5'; parameters follow their policy behind ':'"},
         {"", "no policy named in ''"},
         {",,", "no policy named in ',,'"},
         {"migrate:speed=1", "policy migrate: no parameter 'speed'; there are: trigger, sharing"},
