@@ -71,6 +71,19 @@ enum mips_exception {
 
 #define PAGEMASK_WRITABLE UINT32_C(0x1fffe000)
 
+/* The largest page that a mask's lowest bits ask for: pages grow by factors of four. */
+static inline uint32_t pagemask_legal(uint32_t mask)
+{
+    uint32_t legal = 0;
+    while (legal < PAGEMASK_WRITABLE) {
+        const uint32_t larger = legal << 2 | UINT32_C(0x6000);
+        if ((mask & larger) != larger)
+            break;
+        legal = larger;
+    }
+    return legal;
+}
+
 #define CONTEXT_BASE        UINT32_C(0xff800000)
 #define CONTEXT_VPN2_SHIFT  9 /* address 31:13 stands in bits 22:4 */
 #define CONTEXT_VPN2        UINT32_C(0x007ffff0)

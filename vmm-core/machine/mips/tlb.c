@@ -79,19 +79,6 @@ bool mips_tlb_find(const struct mips_cpu *cpu, uint32_t address, unsigned *index
     return *index != LIST_END;
 }
 
-/* The largest page that a mask's lowest bits ask for: pages grow by factors of four. */
-static uint32_t legal_mask(uint32_t mask)
-{
-    uint32_t legal = 0;
-    while (legal < PAGEMASK_WRITABLE) {
-        const uint32_t larger = legal << 2 | UINT32_C(0x6000);
-        if ((mask & larger) != larger)
-            break;
-        legal = larger;
-    }
-    return legal;
-}
-
 /* Does an entry other than `index`, which is in no list now, map some of the same addresses? */
 static bool overlaps(const struct mips_cpu *cpu, unsigned index, const struct mips_tlb_entry *entry)
 {
@@ -112,7 +99,7 @@ bool mips_tlb_write(struct mips_cpu *cpu, uint32_t index, const struct mips_tlb_
     index %= MIPS_TLB_ROOM;
     if (entry->used) {
         const uint32_t global = entry->entry_lo[0] & entry->entry_lo[1] & ENTRYLO_G;
-        new.page_mask = legal_mask(entry->page_mask);
+        new.page_mask = pagemask_legal(entry->page_mask);
         new.entry_hi = entry->entry_hi &((ENTRYHI_VPN2 & ~new.page_mask) | ENTRYHI_ASID);
         for (unsigned i = 0; i < 2; i++)
             new.entry_lo[i] = (entry->entry_lo[i] & ENTRYLO_WRITABLE & ~ENTRYLO_G) | global;

@@ -17,19 +17,6 @@ static uint32_t care_of(const struct mips_tlb_entry *entry)
     return KEY_NEVER | (ENTRYHI_VPN2 & ~entry->page_mask) | (is_global(entry) ? 0 : ENTRYHI_ASID);
 }
 
-/* The largest page that a mask's lowest bits ask for: pages grow by factors of four. */
-static uint32_t legal_mask(uint32_t mask)
-{
-    uint32_t legal = 0;
-    while (legal < PAGEMASK_WRITABLE) {
-        const uint32_t larger = legal << 2 | UINT32_C(0x6000);
-        if ((mask & larger) != larger)
-            break;
-        legal = larger;
-    }
-    return legal;
-}
-
 void vcpu_tlb_reset(struct vcpu *vcpu)
 {
     for (uint32_t i = 0; i < MIPS_TLB_MAX; i++) {
@@ -41,7 +28,7 @@ void vcpu_tlb_reset(struct vcpu *vcpu)
 
 static struct mips_tlb_entry legal(const struct mips_cp0 *cp0)
 {
-    const uint32_t mask = legal_mask(cp0->page_mask),
+    const uint32_t mask = pagemask_legal(cp0->page_mask),
                    global = cp0->entry_lo[0] & cp0->entry_lo[1] & ENTRYLO_G;
     return (struct mips_tlb_entry){
         .page_mask = mask,
