@@ -7,32 +7,11 @@
  * takes the page's refill there, with BD set; nullified, it does nothing (MIPS32 volume II, BLTZL).
  *
  * Needs qemu-system-mipsel and mipsel-linux-gnu-gcc; skipped where they are not. */
+#include "tests/property/malta.h"
 #include "tests/property/mips_words.h"
-#include "vmm-core/machine/mips/cpu.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#define ROM         0x1fc00000u
-#define ROM_BYTES   0x20000u
-#define PROGRAM     0x10000u /* in the ROM */
-#define WORDS       15000u
-#define RAM_BYTES   0x1000000u
-#define FRAMES      ((ROM + ROM_BYTES) / MIPS_PAGE_BYTES)
-#define POWER       0x1f000500u
-#define BOARD_LINES 0xfc00u /* of Cause: until the program has switched the board's timer off */
-#define SOURCE      "tests/property/mips/kernel.S"
-#define CTC1_FCSR   0x44c0f800u
-
-struct rom {
-    uint32_t word[ROM_BYTES / 4];
-};
+#define WORDS     15000u
+#define CTC1_FCSR 0x44c0f800u
 
 /* ------------------------------------------------------------------------------- the program */
 
@@ -135,50 +114,6 @@ static void write_program(struct random *random, bool doubles, uint32_t *word)
 
 /* ------------------------------------------------------------------------------- the two sides */
 
-static bool run(const char *command)
-{
-    return system(command) == 0; /* NOLINT(cert-env33-c): fixed words and our own folder */
-}
-
-static void read_kernel(const char *folder, struct rom *rom)
-{
-    char command[1024];
-    snprintf(command, sizeof command,
-             "cd %s && mipsel-linux-gnu-gcc -march=mips32r2 -mabi=32 -mno-abicalls -fno-pic -G0 "
-             "-nostdlib -static -Wl,--build-id=none -Wl,-Ttext=0xbfc00000 \"$OLDPWD\"/" SOURCE
-             " -o kernel.elf && mipsel-linux-gnu-objcopy -O binary -j .text kernel.elf kernel.bin",
-             folder);
-    assert_true(run(command));
-    snprintf(command, sizeof command, "%s/kernel.bin", folder);
-    FILE *const file = fopen(command, "rb");
-    assert_non_null(file);
-    assert_true(fread(rom, 1, PROGRAM, file) > 1000);
-    (void)fclose(file);
-}
-
-static FILE *run_qemu(const char *folder, const struct rom *rom)
-{
-    char text[1024];
-    snprintf(text, sizeof text, "%s/bios.bin", folder);
-    FILE *const file = fopen(text, "wb");
-    assert_non_null(file);
-    for (size_t i = 0; i < ROM_BYTES / 4; i++) { /* the board turns the words round */
-        const uint32_t word = __builtin_bswap32(rom->word[i]);
-        assert_int_equal(fwrite(&word, 4, 1, file), 1);
-    }
-    (void)fclose(file);
-    snprintf(text, sizeof text,
-             "cd %s && timeout 120 qemu-system-mipsel -M malta -cpu 24Kf -m 16 -vga none -nic none "
-             "-display none -serial none -monitor none -no-reboot -bios bios.bin -d int -D log "
-             "</dev/null >/dev/null 2>&1",
-             folder);
-    assert_true(run(text));
-    snprintf(text, sizeof text, "%s/log", folder);
-    FILE *const log = fopen(text, "r");
-    assert_non_null(log);
-    return log;
-}
-
 struct event {
     uint32_t vector, epc, code, status, cause, bad_vaddr;
 };
@@ -194,50 +129,6 @@ static bool read_event(FILE *log, struct event *event)
                                                            &event->cause, &event->bad_vaddr) == 3;
     }
     return false;
-}
-
-struct machine {
-    struct mips_memory *memory;
-    struct mips_cpu *cpu;
-    uint8_t *ram, *rom;
-    bool off;
-};
-
-static bool device_write(void *owner, struct mips_cpu *cpu, uint32_t physical, unsigned bytes,
-                         uint64_t value)
-{
-    (void)cpu, (void)bytes;
-    ((struct machine *)owner)->off |= physical == POWER && value == 0x42;
-    return true; /* a Malta board has no bus errors, and swallows writes to ROM */
-}
-
-static void start(struct machine *machine, const struct rom *rom)
-{
-    *machine = (struct machine){0};
-    machine->memory =
-        mips_memory_new(FRAMES, &(struct mips_bus){.owner = machine, .write = device_write});
-    machine->ram = aligned_alloc(MIPS_PAGE_BYTES, RAM_BYTES);
-    machine->rom = aligned_alloc(MIPS_PAGE_BYTES, ROM_BYTES);
-    memset(machine->ram, 0, RAM_BYTES);
-    memcpy(machine->rom, rom, ROM_BYTES);
-    for (uint32_t i = 0; i < RAM_BYTES / MIPS_PAGE_BYTES; i++)
-        mips_memory_map(machine->memory, i, machine->ram + (size_t)i * MIPS_PAGE_BYTES, true);
-    for (uint32_t i = 0; i < ROM_BYTES / MIPS_PAGE_BYTES; i++)
-        mips_memory_map(machine->memory, ROM / MIPS_PAGE_BYTES + i,
-                        machine->rom + (size_t)i * MIPS_PAGE_BYTES, false);
-    const struct mips_model model = {.tlb_entries = 16,
-                                     .no_user_local = true,
-                                     .denormals_in_fpu = true,
-                                     .stop_on_exception = true};
-    machine->cpu = mips_cpu_new(machine->memory, &model, 0);
-}
-
-static void stop(struct machine *machine)
-{
-    mips_cpu_free(machine->cpu);
-    mips_memory_free(machine->memory);
-    free(machine->ram);
-    free(machine->rom);
 }
 
 static bool next_event(struct machine *machine, struct event *event)
@@ -260,10 +151,14 @@ static bool next_event(struct machine *machine, struct event *event)
 /* How many there were; `kinds` gets a bit for each code. */
 static unsigned long compare(const struct rom *rom, FILE *log, uint64_t seed, uint32_t *kinds)
 {
+    const struct mips_model model = {.tlb_entries = 16,
+                                     .no_user_local = true,
+                                     .denormals_in_fpu = true,
+                                     .stop_on_exception = true};
     struct machine machine;
     struct event ours = {0}, theirs = {0};
     unsigned long events = 0;
-    start(&machine, rom);
+    start(&machine, rom, &model);
     while (next_event(&machine, &ours)) {
         if (!read_event(log, &theirs))
             fail_msg("DISCO_SEED=%llu: QEMU has only %lu exceptions", (unsigned long long)seed,
@@ -289,28 +184,24 @@ static unsigned long compare(const struct rom *rom, FILE *log, uint64_t seed, ui
 static void raises_what_qemu_raises(void **state)
 {
     (void)state;
-    if (!run("command -v qemu-system-mipsel mipsel-linux-gnu-gcc mipsel-linux-gnu-objcopy "
-             ">/dev/null 2>&1")) {
-        printf("# skip: no qemu-system-mipsel or mipsel-linux-gnu-gcc\n");
-        skip();
-    }
+    need_malta();
     const uint64_t first = from_environment("DISCO_SEED", 1), programs = 3 + RUNS / 1000;
-    char folder[] = "/tmp/disco-mips-XXXXXX", command[64];
+    char folder[] = "/tmp/disco-mips-XXXXXX";
     uint32_t kinds = 0;
     unsigned long events = 0;
     assert_non_null(mkdtemp(folder));
     struct rom *const rom = calloc(1, sizeof *rom);
-    read_kernel(folder, rom);
+    build_rom(folder, "kernel.S", "", rom, PROGRAM);
     for (uint64_t seed = first; seed < first + programs; seed++) {
         struct random random = {seed * UINT64_C(0x9e3779b97f4a7c15) | 1};
         write_program(&random, seed % 2, rom->word + PROGRAM / 4);
-        FILE *const log = run_qemu(folder, rom);
+        run_qemu(folder, rom, "-d int -D log");
+        FILE *const log = open_in(folder, "log", "r");
         events += compare(rom, log, seed, &kinds);
         (void)fclose(log);
     }
     free(rom);
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    (void)run(command);
+    remove_folder(folder);
     printf("# %lu exceptions, codes %08x\n", events, kinds);
     assert_true(events > programs * 1000);
     /* modified, load, store, address errors, syscall, break, reserved, coprocessor, overflow, trap, FPU */

@@ -5,33 +5,12 @@
  * handlers read BadVAddr, Context and EntryHi into registers, so these are compared as well.
  *
  * Needs qemu-system-mipsel and mipsel-linux-gnu-gcc; skipped where they are not. */
+#include "tests/property/malta.h"
 #include "tests/property/mips_words.h"
-#include "vmm-core/machine/mips/cpu.h"
 #include "vmm-core/machine/mips/decode.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#define ROM         0x1fc00000u
-#define ROM_BYTES   0x20000u
-#define PROGRAM     0x10000u /* in the ROM */
-#define RAM_BYTES   0x1000000u
-#define FRAMES      ((ROM + ROM_BYTES) / MIPS_PAGE_BYTES)
-#define POWER       0x1f000500u
-#define WORDS       1200u
-#define BOARD_LINES 0xfc00u   /* of Cause: until the program has switched the board's timer off */
-#define IN_SLOT     0x803800u /* of QEMU's hflags: this is a delay slot */
-#define SOURCE      "tests/property/mips/kernel.S"
-
-struct rom {
-    uint32_t word[ROM_BYTES / 4];
-};
+#define WORDS   1200u
+#define IN_SLOT 0x803800u /* of QEMU's hflags: this is a delay slot */
 
 /* ------------------------------------------------------------------------------- the program */
 
@@ -183,57 +162,6 @@ static void write_program(struct random *random, uint32_t *word)
 
 /* ------------------------------------------------------------------------------- the two sides */
 
-static bool run(const char *command)
-{
-    return system(command) == 0; /* NOLINT(cert-env33-c): fixed words and our own folder */
-}
-
-static bool tools(void)
-{
-    return run("command -v qemu-system-mipsel mipsel-linux-gnu-gcc mipsel-linux-gnu-objcopy "
-               ">/dev/null 2>&1");
-}
-
-static void read_kernel(const char *folder, struct rom *rom)
-{
-    char command[1024];
-    snprintf(command, sizeof command,
-             "cd %s && mipsel-linux-gnu-gcc -march=mips32r2 -mabi=32 -mno-abicalls -fno-pic -G0 "
-             "-nostdlib -static -Wl,--build-id=none -Wl,-Ttext=0xbfc00000 \"$OLDPWD\"/" SOURCE
-             " -o kernel.elf && mipsel-linux-gnu-objcopy -O binary -j .text kernel.elf kernel.bin",
-             folder);
-    assert_true(run(command));
-    snprintf(command, sizeof command, "%s/kernel.bin", folder);
-    FILE *const file = fopen(command, "rb");
-    assert_non_null(file);
-    assert_true(fread(rom, 1, PROGRAM, file) > 1000);
-    (void)fclose(file);
-}
-
-/* QEMU's log of the ROM; the caller closes it. */
-static FILE *run_qemu(const char *folder, const struct rom *rom)
-{
-    char text[1024];
-    snprintf(text, sizeof text, "%s/bios.bin", folder);
-    FILE *const file = fopen(text, "wb");
-    assert_non_null(file);
-    for (size_t i = 0; i < ROM_BYTES / 4; i++) { /* the board turns the words round */
-        const uint32_t word = __builtin_bswap32(rom->word[i]);
-        assert_int_equal(fwrite(&word, 4, 1, file), 1);
-    }
-    (void)fclose(file);
-    snprintf(text, sizeof text,
-             "cd %s && timeout 120 qemu-system-mipsel -M malta -cpu 24Kf -m 16 -vga none -nic none "
-             "-display none -serial none -monitor none -no-reboot -bios bios.bin -singlestep "
-             "-d cpu,fpu,nochain -D log </dev/null >/dev/null 2>&1",
-             folder);
-    assert_true(run(text));
-    snprintf(text, sizeof text, "%s/log", folder);
-    FILE *const log = fopen(text, "r");
-    assert_non_null(log);
-    return log;
-}
-
 struct step {
     uint32_t pc, hi, lo, hflags, r[32], status, cause, epc, fcsr;
     uint64_t fpu[16];
@@ -268,57 +196,12 @@ static bool read_step(FILE *log, struct step *step)
     return any;
 }
 
-struct machine {
-    struct mips_memory *memory;
-    struct mips_cpu *cpu;
-    uint8_t *ram, *rom;
-    bool off;
-};
-
-static bool device_write(void *owner, struct mips_cpu *cpu, uint32_t physical, unsigned bytes,
-                         uint64_t value)
-{
-    (void)cpu, (void)bytes;
-    struct machine *const machine = owner;
-    machine->off |= physical == POWER && value == 0x42;
-    return true; /* a Malta board has no bus errors, and swallows writes to ROM */
-}
-
-static void start(struct machine *machine, const struct rom *rom)
-{
-    *machine = (struct machine){0};
-    machine->memory =
-        mips_memory_new(FRAMES, &(struct mips_bus){.owner = machine, .write = device_write});
-    machine->ram = aligned_alloc(MIPS_PAGE_BYTES, RAM_BYTES);
-    machine->rom = aligned_alloc(MIPS_PAGE_BYTES, ROM_BYTES);
-    memset(machine->ram, 0, RAM_BYTES);
-    memcpy(machine->rom, rom, ROM_BYTES);
-    for (uint32_t i = 0; i < RAM_BYTES / MIPS_PAGE_BYTES; i++)
-        mips_memory_map(machine->memory, i, machine->ram + (size_t)i * MIPS_PAGE_BYTES, true);
-    for (uint32_t i = 0; i < ROM_BYTES / MIPS_PAGE_BYTES; i++)
-        mips_memory_map(machine->memory, ROM / MIPS_PAGE_BYTES + i,
-                        machine->rom + (size_t)i * MIPS_PAGE_BYTES, false);
-    machine->cpu = mips_cpu_new(machine->memory,
-                                &(struct mips_model){.tlb_entries = 16,
-                                                     .no_user_local = true,
-                                                     .denormals_in_fpu = true},
-                                0);
-}
-
-static void stop(struct machine *machine)
-{
-    mips_cpu_free(machine->cpu);
-    mips_memory_free(machine->memory);
-    free(machine->ram);
-    free(machine->rom);
-}
-
 /* Which NaN comes of NaNs is not compared: QEMU 7.2 makes a new one where the manual asks for an
  * operand (MIPS32 volume I, 5.5.2; Unicorn, which is an older QEMU, takes the operand and is
  * compared exactly). Ours become QEMU's. */
 static void adopt_nans(struct mips_state *s, const struct step *step)
 {
-    for (unsigned i = 0; i < 16; i++) {
+    for (size_t i = 0; i < 16; i++) {
         uint64_t ours;
         memcpy(&ours, &s->fpr[2 * i], sizeof ours);
         const uint64_t theirs = step->fpu[i], twice = UINT64_C(0xffe0000000000000);
@@ -377,10 +260,13 @@ static uint32_t word_at(const struct rom *rom, uint32_t pc)
 /* Steps compared, or a failed test. */
 static unsigned long compare(const struct rom *rom, FILE *log, uint64_t seed)
 {
+    const struct mips_model model = {.tlb_entries = 16,
+                                     .no_user_local = true,
+                                     .denormals_in_fpu = true};
     struct machine machine;
     struct step step = {0}, last = {0};
     uint32_t before[4] = {0};
-    start(&machine, rom);
+    start(&machine, rom, &model);
     unsigned long steps = 0;
     while (!machine.off && read_step(log, &step)) {
         const bool again = !memcmp(&step, &last, sizeof step);
@@ -421,26 +307,22 @@ static unsigned long compare(const struct rom *rom, FILE *log, uint64_t seed)
 static void equals_qemu_instruction_by_instruction(void **state)
 {
     (void)state;
-    if (!tools()) {
-        printf("# skip: no qemu-system-mipsel or mipsel-linux-gnu-gcc\n");
-        skip();
-    }
+    need_malta();
     const uint64_t first = from_environment("DISCO_SEED", 1), programs = 3 + RUNS / 2000;
     char folder[] = "/tmp/disco-mips-XXXXXX";
     assert_non_null(mkdtemp(folder));
     struct rom *const rom = calloc(1, sizeof *rom);
-    read_kernel(folder, rom);
+    build_rom(folder, "kernel.S", "", rom, PROGRAM);
     for (uint64_t seed = first; seed < first + programs; seed++) {
         struct random random = {seed * UINT64_C(0x9e3779b97f4a7c15) | 1};
         write_program(&random, rom->word + PROGRAM / 4);
-        FILE *const log = run_qemu(folder, rom);
-        assert_true(compare(rom, log, seed) > 3 * WORDS);
+        run_qemu(folder, rom, "-singlestep -d cpu,fpu,nochain -D log");
+        FILE *const log = open_in(folder, "log", "r");
+        assert_true(compare(rom, log, seed) > 3ul * WORDS);
         (void)fclose(log);
     }
     free(rom);
-    char command[64];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    (void)run(command);
+    remove_folder(folder);
 }
 
 int main(void)
